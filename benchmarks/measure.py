@@ -1,0 +1,159 @@
+"""Watching runs: the machine in words, time and memory of a process tree, two sides in turn, the network off.
+
+What is done with the numbers is in figures.py; what is measured, in each benchmark.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import TypeVar
+
+ROOT = Path(__file__).resolve().parents[1]
+TRIVIUM = (sys.executable, "-m", "trivium")
+SAMPLE_SECONDS = 0.1
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Watched:
+    """How a watched process ended. `peak_bytes` is the resident memory of its whole tree, None where /proc is not."""
+
+    seconds: float
+    peak_bytes: int | None
+    output: str
+
+
+def tell(text: str) -> None:
+    """Say how it goes, on stderr: stdout is for the table and the last line."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def machine() -> str:
+    """Processor, cores, memory, system, Python, torch and the load just now, in one line."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    parts = [
+        processor(),
+        f"{cores} cores",
+        f"{memory:.0f} GiB",
+        platform.system(),
+        f"Python {platform.python_version()}",
+        f"torch {metadata.version('torch')}",
+        f"load {os.getloadavg()[0]:.1f} before",
+    ]
+    return ", ".join(parts)
+
+
+def processor() -> str:
+    """The processor's name as the system gives it, with family and model where the name hides them."""
+    found: dict[str, str] = {}
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            name, _, value = line.partition(":")
+            found.setdefault(name.strip(), value.strip())
+    except OSError:
+        return platform.processor() or platform.machine()
+    name = found.get("model name", platform.machine())
+    return f"{name} (family {found['cpu family']}, model {found['model']})" if "cpu family" in found else name
+
+
+def watch(
+    command: Sequence[str], log: Path, *, environment: Mapping[str, str] | None = None, folder: Path = ROOT
+) -> Watched:
+    """Run a command to its end, both outputs into `log`. Leaves with the log's last lines where it fails."""
+    process, started = start(command, log, environment=environment, folder=folder), time.perf_counter()
+    peak: int | None = None
+    try:
+        while process.poll() is None:
+            now = tree_memory(process.pid)
+            peak = now if peak is None else max(peak, now or 0)
+            time.sleep(SAMPLE_SECONDS)
+    except BaseException:
+        end(process)
+        raise
+    seconds = time.perf_counter() - started
+    output = log.read_text(encoding="utf-8", errors="replace")
+    if process.returncode != 0:
+        tail = "\n".join(output.splitlines()[-20:])
+        sys.exit(
+            f"{' '.join(command)}\nended with {process.returncode} after {seconds:.0f} s; the log ends so:\n{tail}"
+        )
+    return Watched(seconds, peak, output)
+
+
+def start(
+    command: Sequence[str], log: Path, *, environment: Mapping[str, str] | None = None, folder: Path = ROOT
+) -> subprocess.Popen[bytes]:
+    """Start a command in a process group of its own, both outputs appended to `log`."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with open(log, "ab") as output:
+        return subprocess.Popen(
+            command,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env={**os.environ, "PYTHONPATH": str(ROOT / "src"), **(environment or {})},
+            start_new_session=True,
+        )
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Kill the process group of `process` with SIGKILL and wait for it."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def tree_memory(root: int) -> int | None:
+    """Resident bytes of a process and all its descendants now (shared pages count for each); None without /proc."""
+    if not Path("/proc/self/stat").exists():
+        return None
+    children: dict[int, list[int]] = {}
+    resident: dict[int, int] = {}
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                fields = (folder / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+            except OSError:
+                continue  # it has just ended
+            number = int(folder.name)
+            children.setdefault(int(fields[1]), []).append(number)
+            resident[number] = int(fields[21]) * os.sysconf("SC_PAGE_SIZE")
+    total, open_numbers = 0, [root]
+    while open_numbers:
+        number = open_numbers.pop()
+        total += resident.get(number, 0)
+        open_numbers += children.get(number, [])
+    return total
+
+
+def interleave(sides: Mapping[str, Callable[[int], Result]], seeds: Sequence[int]) -> dict[str, list[Result]]:
+    """Each side's results by seed, taken in turn (a, b, a, b, ...), so that a drift of the machine meets all alike."""
+    results: dict[str, list[Result]] = {name: [] for name in sides}
+    for seed in seeds:
+        for name, side in sides.items():
+            tell(f"{name}, seed {seed}: load {os.getloadavg()[0]:.1f}")
+            results[name].append(side(seed))
+    return results
+
+
+def no_network() -> list[str]:
+    """The words before a command that take its network away, and none where this system does not let us."""
+    prefix = ["unshare", "--map-root-user", "--net"]
+    try:
+        done = subprocess.run([*prefix, "true"], capture_output=True, check=False)
+    except OSError:
+        return []
+    return prefix if done.returncode == 0 else []

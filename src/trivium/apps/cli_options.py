@@ -1,0 +1,74 @@
+"""Options that several commands share, each written once, and how a dataclass of them becomes a command's signature."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+Options = TypeVar("Options")
+
+RecipePath = Annotated[Path, typer.Argument(metavar="RECIPE", help="The recipe, a YAML file.", show_default=False)]
+RunName = Annotated[Path, typer.Argument(metavar="RUN", help="A run: its folder, or its name.", show_default=False)]
+SetValues = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="A.B=VALUE", help="Change a setting of the recipe; may be given several times."),
+]
+RunsFolder = Annotated[Path, typer.Option("--runs", metavar="DIR", help="The folder that holds the runs.")]
+RunsName = Annotated[str | None, typer.Option("--name", help="The run's name instead of the recipe's.")]
+Device = Annotated[str | None, typer.Option("--device", metavar="auto|cpu|cuda|mps", help="Where to compute.")]
+Threads = Annotated[int | None, typer.Option("--threads", min=0, help="CPU threads; 0 for all cores.")]
+StageName = Annotated[str | None, typer.Option("--stage", help="An earlier stage instead of the newest.")]
+Redo = Annotated[
+    list[str] | None, typer.Option("--redo", metavar="STAGE", help="Run this stage again; may be given several times.")
+]
+Verify = Annotated[bool, typer.Option("--verify", help="Read every file of finished stages before trusting them.")]
+Until = Annotated[str | None, typer.Option("--until", metavar="STAGE", help="Stop after this stage.")]
+
+
+@dataclass(frozen=True)
+class StageOptions:
+    """What a command that runs stages takes."""
+
+    recipe: RecipePath
+    set: SetValues = None
+    runs: RunsFolder = Path("runs")
+    name: RunsName = None
+    device: Device = None
+    threads: Threads = None
+    redo: Redo = None
+    verify: Verify = False
+
+
+@dataclass(frozen=True)
+class RunOptions(StageOptions):
+    """What `trivium run` takes."""
+
+    until: Until = None
+
+
+def command_of(kind: type[Options], do: Callable[[Options], None]) -> Callable[..., None]:
+    """`do` as a command whose options are the fields of the dataclass `kind`, documented as `do` is."""
+
+    def command(**given: Any) -> None:
+        do(kind(**given))
+
+    types = typing.get_type_hints(kind, include_extras=True)
+    parameters = [
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=inspect.Parameter.empty if field.default is dataclasses.MISSING else field.default,
+            annotation=types[field.name],
+        )
+        for field in dataclasses.fields(kind)  # type: ignore[arg-type]
+    ]
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__doc__ = do.__doc__
+    return command

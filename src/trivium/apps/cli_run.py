@@ -1,0 +1,57 @@
+"""`trivium run`, the stages by name, and `trivium check`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from rich.console import Console
+
+from trivium.apps.cli_options import StageOptions
+from trivium.apps.display import display_for
+from trivium.apps.stopping import Stopping
+from trivium.base.errors import RecipeError
+from trivium.journey.check import check
+from trivium.journey.graph import STAGES
+from trivium.journey.recipe import read_recipe
+from trivium.journey.runner import Scope, run
+from trivium.journey.runs import MODELS
+
+
+def run_recipe(options: StageOptions, until: str | None) -> None:
+    """Run a recipe, wholly or up to a stage, show how it goes, and say what to do next."""
+    for stage in [*(options.redo or []), *([until] if until else [])]:
+        if stage not in STAGES:
+            raise RecipeError(f"there is no stage '{stage}'; the stages are {', '.join(STAGES)}")
+    recipe = read_recipe(options.recipe, _overrides(options))
+    folder = options.runs / recipe.name
+    console = Console()
+    scope = Scope(until=until, redo=frozenset(options.redo or []), verify=options.verify)
+    with Stopping() as stopping, display_for(console) as display:
+        results = run(recipe, folder, report=display, stopping=stopping, scope=scope)
+    console.print(f"\nreport   {folder / 'report.html'}", highlight=False, soft_wrap=True)
+    models = [result.stage for result in results if result.stage in MODELS]
+    if models:
+        console.print(f"talk     trivium chat {folder}", highlight=False, soft_wrap=True)
+    if len(models) > 1:
+        console.print(f'compare  trivium compare {folder} --prompt "..."', highlight=False, soft_wrap=True)
+
+
+def _overrides(options: StageOptions) -> list[str]:
+    own = {"name": options.name, "device": options.device, "threads": options.threads}
+    return [*(options.set or []), *(f"{key}={json.dumps(value)}" for key, value in own.items() if value is not None)]
+
+
+def check_recipe(path: Path, overrides: list[str], runs: Path, name: str | None, show_mask: bool) -> None:
+    """Print what the recipe would do; raise RecipeError with all that is wrong with it."""
+    overrides = [*overrides, *([f"name={json.dumps(name)}"] if name else [])]
+    faults = check(path, overrides)
+    if faults:
+        raise RecipeError("\n".join(faults))
+    recipe = read_recipe(path, overrides)
+    folder = runs / recipe.name
+    print(f"{path}: nothing wrong; it runs {', '.join(recipe.sections)} in {folder}")
+    if show_mask:
+        from trivium.apps.mask import draw_mask
+
+        draw_mask(recipe, folder, Console())

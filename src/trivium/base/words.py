@@ -1,0 +1,99 @@
+"""The words that cross layers: frozen dataclasses with documented shapes, never bare dictionaries.
+
+Legend: B rows, T tokens in a row. Tensors are torch tensors; this module does not import torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Role = Literal["system", "user", "assistant"]
+
+
+@dataclass(frozen=True)
+class Document:
+    """One text with where it comes from. `meta` holds what only its source knows (labels, entities, path)."""
+
+    id: str
+    text: str
+    source: str
+    license: str = "unknown"
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True)
+class Example:
+    """One supervised conversation: loss falls on what the assistant says, and on the end of its turn."""
+
+    messages: tuple[Message, ...]
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one forward pass reads.
+
+    `tokens`, `targets`: int64 (B, T), `targets[b, t]` is the token to predict at `tokens[b, t]`;
+    `weights`: float32 (B, T), 0 where nothing is learned;
+    `segments`: int64 (B, T) document number inside the row, or None where a row is one document (padding at the
+    right then needs no mask, because a causal model never looks right);
+    `positions`: int64 (B, T), or None for 0..T-1.
+    """
+
+    tokens: Tensor
+    targets: Tensor
+    weights: Tensor
+    segments: Tensor | None = None
+    positions: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Preference:
+    """One judgement: for `prompt`, `chosen` was preferred to `rejected` by `rater` at time `at` (ISO 8601)."""
+
+    prompt: tuple[Message, ...]
+    chosen: str
+    rejected: str
+    rater: str
+    at: str
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """Sampled answers, right-padded.
+
+    `tokens`: int64 (B, T); `logprobs`: float32 (B, T), of each token under the sampling distribution at the
+    sampling temperature; `mask`: bool (B, T), True on the tokens that the model chose, its end token included;
+    `ended`: bool (B,), the model stopped by itself rather than at the length limit.
+    """
+
+    tokens: Tensor
+    logprobs: Tensor
+    mask: Tensor
+    ended: Tensor
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """What a finished stage leaves: its name, key, folder and headline figures; `how` is how it came to be."""
+
+    stage: str
+    key: str
+    folder: Path
+    figures: Mapping[str, Any]
+    how: Literal["made", "reused", "resumed", "continued"]
+    seconds: float

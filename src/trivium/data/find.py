@@ -1,0 +1,74 @@
+"""Which files a path in a recipe stands for: a file, a folder with all in it, or a pattern such as texts/*.txt."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import NoReturn
+
+from trivium.base.errors import DataError
+from trivium.data.ledger import Ledger
+
+MOST_SHOWN = 5
+
+
+def find_files(path: Path, suffixes: Collection[str], ledger: Ledger) -> list[Path]:
+    """The regular files at `path` with one of `suffixes` (in any case), sorted, each once however links lead to it.
+
+    Other files are counted in the ledger; hidden ones are not looked at. Raises DataError where nothing is left.
+    """
+    found, others = [], []
+    for file in sorted(_files_at(path, ledger)):
+        if not file.is_file():
+            ledger.drop("no regular file", str(file))
+        elif file.suffix.lower() in suffixes:
+            found.append(file)
+        else:
+            ledger.drop(f"not {_either(suffixes)}", str(file))
+            others.append(file.name)
+    if not found:
+        there = f"only {', '.join(others[:MOST_SHOWN])}{' ...' if len(others) > MOST_SHOWN else ''}" if others else "nothing"
+        raise DataError(f"no file to read: {there} there, and {_either(suffixes)} can be read; mend the path or turn the files into text", file=path)
+    return found
+
+
+def _either(suffixes: Collection[str]) -> str:
+    *others, last = sorted(suffixes)
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def _files_at(path: Path, ledger: Ledger) -> Iterator[Path]:
+    if path.is_dir():
+        yield from _walk(path, ledger)
+    elif path.exists():
+        yield path
+    else:
+        matches = sorted(map(Path, glob.glob(str(path), recursive=True)))
+        if not matches:
+            raise DataError("there is no such file or folder, and it is no pattern that matches one; mend the path (relative to the recipe's folder)", file=path)
+        seen = set()
+        for match in matches:
+            real = match.resolve()
+            if not match.is_dir() and real not in seen:
+                seen.add(real)
+                yield match
+
+
+def _walk(folder: Path, ledger: Ledger) -> Iterator[Path]:
+    """Every file under `folder`, through links too; a folder that two ways lead to is read once."""
+    seen: set[tuple[int, int]] = set()
+
+    def refuse(error: OSError) -> NoReturn:
+        raise DataError(f"cannot be read ({error.strerror}); make it readable or take it out of the source", file=error.filename)
+
+    for place, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
+        status = os.stat(place)
+        if (status.st_dev, status.st_ino) in seen:
+            ledger.drop("folder that another path leads to", place)
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(place, name) for name in files if not name.startswith("."))

@@ -1,0 +1,63 @@
+"""Rows of a user's JSONL file, one at a time, with the number of the line; faults name file, line and field."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from trivium.base.errors import DataError
+from trivium.data.ledger import Ledger
+from trivium.data.text import Broken, decode, open_data, skip_byte_order_mark
+
+MOST_LINE_BYTES = 64 << 20  # a row is held in memory whole
+MOST_SHOWN = 60
+
+
+def read_rows(path: Path, broken: Broken, ledger: Ledger) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(line number from 1, object) of every line that is not blank.
+
+    Raises DataError for a line that is too long, not UTF-8 (unless broken='replace'), not JSON, or no object.
+    """
+    with open_data(path) as file:
+        skip_byte_order_mark(file, path)
+        number = 0
+        while line := file.readline(MOST_LINE_BYTES + 1):
+            number += 1
+            if len(line) > MOST_LINE_BYTES:
+                raise DataError(f"longer than {MOST_LINE_BYTES >> 20} MiB; cut the row into several, or give the text as .txt", file=path, line=number)
+            if line.strip():
+                yield number, parse_row(decode(line, path, 0, broken, ledger, number), path, number)
+
+
+def parse_row(text: str, path: Path, line: int) -> dict[str, Any]:
+    """The object in `text`. Raises DataError naming the line."""
+    try:
+        row = json.loads(text)
+    except RecursionError:
+        raise DataError("nested too deeply; mend the line or take it out", file=path, line=line) from None
+    except json.JSONDecodeError as error:
+        raise DataError(f"not JSON ({error.msg} at column {error.colno}); mend the line or take it out", file=path, line=line) from None
+    except ValueError as error:
+        raise DataError(f"not JSON ({error}); mend the line or take it out", file=path, line=line) from None
+    if not isinstance(row, dict):
+        raise DataError(f"a row is a JSON object, this is a {type(row).__name__}; mend the line or take it out", file=path, line=line)
+    return row
+
+
+def text_of(row: Mapping[str, Any], field: str, path: Path | str, line: int | None, where: str = "") -> str:
+    """The text in `field` of a row (called `where` in a fault). Raises DataError where it is missing or no text."""
+    where = where or field
+    if field not in row:
+        raise DataError(f"missing; there are: {', '.join(row) or 'no fields'}", file=path, line=line, field=where)
+    value = row[field]
+    if not isinstance(value, str):
+        raise DataError(f"should be text, is {short(value)}", file=path, line=line, field=where)
+    return value
+
+
+def short(value: Any) -> str:
+    """A JSON value as a fault shows it."""
+    text = json.dumps(value, ensure_ascii=True)
+    return text if len(text) <= MOST_SHOWN else text[:MOST_SHOWN] + "..."

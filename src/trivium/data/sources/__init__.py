@@ -1,0 +1,61 @@
+"""Where data comes from: one module a source, each with its settings and a `read` that yields items.
+
+`Source` is the union that a recipe's `gather.sources` holds, told apart by `kind`. Importing this imports no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated
+
+from pydantic import Field
+
+from trivium.data.intake import Intake, Item
+from trivium.data.sources import files, instructions, python_docs, world
+from trivium.data.sources.files import FilesSource
+from trivium.data.sources.instructions import InstructionsSource
+from trivium.data.sources.python_docs import PythonDocsSource
+from trivium.data.sources.world import WorldSource
+
+Source = Annotated[WorldSource | PythonDocsSource | FilesSource | InstructionsSource, Field(discriminator="kind")]
+
+
+def read(source: Source, name: str, intake: Intake) -> Iterator[Item]:
+    """The items of a source, in an order that does not change. `name` is what its documents say they come from."""
+    match source:
+        case WorldSource():
+            return world.read(source, name, intake)
+        case PythonDocsSource():
+            return python_docs.read(source, name, intake)
+        case FilesSource():
+            return files.read(source, name, intake)
+        case InstructionsSource():
+            return instructions.read(source, name, intake)
+
+
+def names_of(sources: tuple[Source, ...]) -> list[str]:
+    """A name for each source, no two the same: its own where it has one, else what it reads."""
+    names: list[str] = []
+    for source in sources:
+        own = getattr(source, "name", None) or (source.path.stem if hasattr(source, "path") else source.kind)
+        names.append(next(name for name in _numbered(own) if name not in names))
+    return names
+
+
+def _numbered(name: str) -> Iterator[str]:
+    yield name
+    number = 2
+    while True:
+        yield f"{name}-{number}"
+        number += 1
+
+
+def expected_bytes(source: Source) -> int:
+    """About how much text a source will give, for progress."""
+    match source:
+        case WorldSource():
+            return source.tokens * world.CHARACTERS_PER_TOKEN
+        case PythonDocsSource():
+            return python_docs.EXPECTED_BYTES
+        case FilesSource() | InstructionsSource():
+            return files.size_of(source.path)

@@ -1,0 +1,105 @@
+"""Which of two models answers open requests better, by the simulated rater's true utility.
+
+Noise is in the rater's labels alone; here its utility is read without noise, by no trainer. Everything that comes from
+it says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from trivium.base.files import read_jsonl
+from trivium.evaluate.instructions import prompt_ids
+from trivium.evaluate.intervals import mean
+from trivium.evaluate.scores import score_row
+from trivium.generate import Answer, Generator
+from trivium.generate.engine import Request
+from trivium.generate.sampling import Sampling
+from trivium.loss.policy import kl_to_reference
+from trivium.rl.rollouts import answer_log_probabilities, collate
+from trivium.world import rater
+
+NOTE = "simulated rater, its true utility"
+
+
+def read_requests(path: Path, most: int) -> list[dict[str, Any]]:
+    """The first `most` held-out requests; none where the file is not there."""
+    if not path.exists():
+        return []
+    return [row for row, _ in zip(read_jsonl(path), range(most), strict=False)]
+
+
+def win_rate(
+    generators: Mapping[str, Generator],
+    requests: Sequence[dict[str, Any]],
+    temperature: float,
+    max_new_tokens: int,
+    seed: int,
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Scores (mean utility of each tuned model; win rate and KL of the aligned one) and the answers as samples."""
+    answers = {
+        name: answer_requests(generator, requests, temperature, max_new_tokens, seed, chat=name != "pretrain")
+        for name, generator in generators.items()
+    }
+    texts = [row["messages"][-1]["content"] for row in requests]
+    utilities = {
+        name: [rater.utility(text, answer.text, answer.ended) for text, answer in zip(texts, found, strict=True)]
+        for name, found in answers.items()
+    }
+    rows = [
+        score_row("utility", name, mean(values), "points", NOTE)
+        for name, values in utilities.items()
+        if name != "pretrain"
+    ]
+    if "align" in answers:
+        pairs = zip(utilities["align"], utilities["finetune"], strict=True)
+        wins = [1.0 if new > old else 0.5 if new == old else 0.0 for new, old in pairs]
+        rows.append(score_row("win_rate", "align", mean(wins), "share", NOTE))
+        kl = heldout_kl(generators["align"], generators["finetune"], requests, temperature, max_new_tokens, seed)
+        rows.append(score_row("kl", "align", mean(kl), "nats", "to the fine-tuned model, summed over an answer"))
+    samples = [
+        {
+            "prompt": text,
+            "kind": row["kind"],
+            "answers": {name: found[number].text for name, found in answers.items()},
+            "reference": None,
+            "rewards": {name: utilities[name][number] for name in answers if name != "pretrain"},
+        }
+        for number, (text, row) in enumerate(zip(texts, requests, strict=True))
+    ]
+    return rows, samples
+
+
+def answer_requests(
+    generator: Generator,
+    requests: Sequence[dict[str, Any]],
+    temperature: float,
+    max_new_tokens: int,
+    seed: int,
+    *,
+    chat: bool,
+) -> list[Answer]:
+    """One sampled answer to each request."""
+    prompts = [prompt_ids(generator, row["messages"], chat=chat) for row in requests]
+    return generator.complete(prompts, max_new_tokens=max_new_tokens, temperature=temperature, seed=seed)
+
+
+def heldout_kl(
+    policy: Generator,
+    reference: Generator,
+    requests: Sequence[dict[str, Any]],
+    temperature: float,
+    max_new_tokens: int,
+    seed: int,
+) -> list[float]:
+    """The estimate log policy - log reference of one answer of the policy to each request, in nats."""
+    prompts = [Request(tuple(prompt_ids(policy, row["messages"], chat=True))) for row in requests]
+    rows = [row for group in policy.engine.run(prompts, Sampling(max_new_tokens, temperature), seed) for row in group]
+    rollout = collate(rows, policy.tokenizer.pad).rollout
+    with torch.inference_mode():
+        other = answer_log_probabilities(reference.model, rollout, temperature)
+    return [float(value) for value in kl_to_reference(rollout.logprobs, other, rollout.mask)]

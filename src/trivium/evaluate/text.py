@@ -1,0 +1,60 @@
+"""Held-out loss of a causal language model, in bits per byte of the text itself.
+
+Windows cover the shard once; the separators between documents are not text and are not counted. Comparable between
+tokenizers, but only at the same rows' length.
+"""
+
+from __future__ import annotations
+
+import math
+
+from trivium.base.device import Machine
+from trivium.base.words import Batch
+from trivium.data.shards import Shard
+from trivium.data.windows import valid_windows
+from trivium.evaluate.intervals import Estimate, mean
+from trivium.model.transformer import Transformer
+from trivium.train.step import mean_loss, next_token_loss
+
+ROWS_AT_ONCE = 64
+
+
+def bits_per_byte(
+    model: Transformer, shard: Shard, length: int, machine: Machine, most_rows: int | None = None
+) -> dict[str, float]:
+    """`valid_loss` (nats a token) and `valid_bits_per_byte` over the first `most_rows` windows, or all of them.
+
+    Over a part of the shard the bytes are taken in proportion to the tokens.
+    """
+    parts = _parts(model, shard, length, machine, most_rows)
+    nats, counted = sum(part[0] for part in parts), sum(part[1] for part in parts)
+    return {
+        "valid_loss": nats / max(counted, 1.0),
+        "valid_bits_per_byte": nats / max(counted, 1.0) * _bits_per_nat_and_token(shard),
+    }
+
+
+def bits_per_byte_estimate(model: Transformer, shard: Shard, length: int, machine: Machine) -> Estimate:
+    """Bits per byte over the whole shard, with a bootstrap interval over groups of rows, weighted by their tokens."""
+    parts = _parts(model, shard, length, machine, None)
+    average = sum(part[1] for part in parts) / len(parts)
+    estimate = mean([nats / average * _bits_per_nat_and_token(shard) for nats, _ in parts])
+    return Estimate(estimate.value, estimate.low, estimate.high, len(shard.ends))
+
+
+def _bits_per_nat_and_token(shard: Shard) -> float:
+    text_tokens = len(shard.tokens) - len(shard.ends)
+    return text_tokens / (math.log(2) * max(shard.bytes, 1))
+
+
+def _parts(
+    model: Transformer, shard: Shard, length: int, machine: Machine, most_rows: int | None
+) -> list[tuple[float, float]]:
+    """Nats and counted tokens of each group of rows."""
+    model.eval()
+    parts = []
+    for batch in valid_windows(shard, length, rows=min(ROWS_AT_ONCE, most_rows or ROWS_AT_ONCE), most_rows=most_rows):
+        text_only = Batch(batch.tokens, batch.targets, batch.weights * (batch.targets != shard.end_of_text))
+        parts.append(mean_loss(model, [text_only], next_token_loss, machine))
+    model.train()
+    return parts

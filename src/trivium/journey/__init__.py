@@ -1,0 +1,1 @@
+"""A recipe's way through its stages: what runs, what is reused, what each stage left, and how it is told."""

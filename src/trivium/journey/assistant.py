@@ -1,0 +1,126 @@
+"""A trained stage to talk to: what `trivium.load` gives, and what the terminal chat holds.
+
+A model that has only been pre-trained continues text; one that was instruction-tuned answers. Conversations that grow
+longer than the model can read lose their oldest turns, never the system message or the newest request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, cast, get_args
+
+from trivium.base.errors import RunError, UserError
+from trivium.base.words import Message, Role
+from trivium.journey.runs import find_run, is_run, model_of
+
+if TYPE_CHECKING:
+    from trivium.generate import Generator
+
+Conversation = str | Sequence[Message | Mapping[str, str]]
+ROLES = get_args(Role)
+LONGEST = 256  # tokens of an answer, where nothing else is said
+BROKEN = "\ufffd"  # what a decoder shows for a character whose bytes have not all come yet
+
+
+class Assistant:
+    """One stage's model and tokenizer. `answers` tells whether it was taught to answer or only continues text."""
+
+    def __init__(self, stage: str, generator: Generator, *, answers: bool) -> None:
+        self.stage, self.answers = stage, answers
+        self._generator = generator
+
+    def chat(
+        self, said: Conversation, *, max_new_tokens: int = LONGEST, temperature: float = 0.0, seed: int = 0
+    ) -> str:
+        """The answer to a text or to messages with role and content. `temperature` 0 is greedy, so always the same."""
+        return "".join(self.stream(said, max_new_tokens=max_new_tokens, temperature=temperature, seed=seed)).strip()
+
+    def complete(self, text: str, *, max_new_tokens: int = LONGEST, temperature: float = 0.0, seed: int = 0) -> str:
+        """The text that follows `text`."""
+        return "".join(self._write(self._opening(text, max_new_tokens), max_new_tokens, temperature, seed))
+
+    def stream(
+        self, said: Conversation, *, max_new_tokens: int = LONGEST, temperature: float = 0.0, seed: int = 0
+    ) -> Iterator[str]:
+        """The answer in pieces, as they are drawn. A model that does not answer continues the newest request."""
+        messages = _messages(said)
+        if not self.answers:
+            return self._write(self._opening(messages[-1].content, max_new_tokens), max_new_tokens, temperature, seed)
+        return _without_first_space(
+            self._write(self._prompt(messages, max_new_tokens), max_new_tokens, temperature, seed)
+        )
+
+    @property
+    def _limit(self) -> int:
+        return int(self._generator.model.shape.max_positions)
+
+    def _room(self, max_new_tokens: int) -> int:
+        """Tokens that a prompt may have: the answer gets its own, up to half of what the model reads."""
+        return self._limit - min(max_new_tokens, self._limit // 2)
+
+    def _opening(self, text: str, max_new_tokens: int) -> list[int]:
+        """A document's first tokens: what goes before them is the end of another, as in training."""
+        tokenizer = self._generator.tokenizer
+        return [tokenizer.end_of_text, *tokenizer.encode(text)][-self._room(max_new_tokens) :]
+
+    def _prompt(self, messages: list[Message], max_new_tokens: int) -> list[int]:
+        while True:
+            ids = self._generator.tokenizer.render(messages, add_generation_prompt=True).ids
+            spare = [index for index, message in enumerate(messages[:-1]) if message.role != "system"]
+            if len(ids) <= self._room(max_new_tokens) or not spare:
+                return list(ids)
+            messages = messages[: spare[0]] + messages[spare[0] + 1 :]
+
+    def _write(self, prompt: list[int], max_new_tokens: int, temperature: float, seed: int) -> Iterator[str]:
+        drawn: list[int] = []
+        told = ""
+        for token in self._generator.stream(prompt, max_new_tokens=max_new_tokens, temperature=temperature, seed=seed):
+            drawn.append(token)
+            text = self._generator.tokenizer.decode(drawn)
+            if not text.endswith(BROKEN):
+                yield text[len(told) :]
+                told = text
+        rest = self._generator.tokenizer.decode(drawn)[len(told) :]
+        if rest:
+            yield rest
+
+
+def _without_first_space(pieces: Iterator[str]) -> Iterator[str]:
+    """The template puts a space before a turn's first word, so the model draws one."""
+    begun = False
+    for piece in pieces:
+        text = piece if begun else piece.lstrip()
+        begun = begun or bool(text)
+        if text:
+            yield text
+
+
+def _messages(said: Conversation) -> list[Message]:
+    """Raises UserError for messages without a known role or without text."""
+    if isinstance(said, str):
+        return [Message("user", said)]
+    messages = [message if isinstance(message, Message) else _message(message) for message in said]
+    if not messages or messages[-1].role != "user":
+        raise UserError("a conversation ends with what the user says; give at least one message with role 'user'")
+    return messages
+
+
+def _message(given: Mapping[str, str]) -> Message:
+    role, content = given.get("role"), given.get("content")
+    if len(given) != 2 or role not in ROLES or not isinstance(content, str):
+        raise UserError(f"{dict(given)!r:.80} is no message; give role ({', '.join(ROLES)}) and content (a text)")
+    return Message(cast(Role, role), content)
+
+
+def load(run: Path, stage: str | None = None, *, device: str = "auto", runs: Path = Path("runs")) -> Assistant:
+    """The newest model of a run (by folder or name), that of its `stage`, or a model folder itself. Raises RunError."""
+    if (run / "config.json").is_file() and not is_run(run):
+        if stage is not None:
+            raise RunError(f"{run}: this is a model folder, it has no stages; leave the stage away or give the run")
+        name, folder = run.resolve().name, run
+    else:
+        name, folder = model_of(find_run(run, runs), stage)
+    from trivium.generate import load_generator
+
+    return Assistant(name, load_generator(folder, device), answers=name != "pretrain")

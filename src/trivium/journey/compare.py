@@ -1,0 +1,136 @@
+"""The same prompt through every model of a run: what each phase changed, in answers and in figures.
+
+The pre-trained model is given the bare text, as it was trained; the others are given the conversation. One model is in
+memory at a time. Nothing is printed here, and nothing is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trivium.base.errors import RunError, UserError
+from trivium.base.words import Message
+from trivium.journey.report_words import PHASES, Seen, explain
+
+if TYPE_CHECKING:
+    from trivium.generate import Answer, Generator
+
+MODELS = tuple(phase.model for phase in PHASES)
+BARE_TEXT = "pretrain"  # this model has never seen a conversation
+
+
+@dataclass(frozen=True)
+class Row:
+    """One prompt through the models; every mapping is by stage, in the order of the journey.
+
+    `answers` are texts; `explanations` one plain sentence each. `changes` are figures of each answer: "words"; "ended",
+    1.0 where the model stopped by itself; "log_likelihood", nats that the model gives its own answer; and
+    "log_likelihood_of_newest", nats that it gives the answer of the newest stage compared, which shows how that answer
+    became likely.
+    """
+
+    prompt: str
+    answers: Mapping[str, str]
+    explanations: Mapping[str, str]
+    changes: Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True)
+class _Said:
+    answer: Answer
+    own: float
+    newest: float
+
+
+def compare(
+    run_folder: Path,
+    prompts: Sequence[str],
+    stages: Sequence[str] | None = None,
+    *,
+    device: str = "auto",
+    max_new_tokens: int = 64,
+    temperature: float = 0.0,
+    seed: int = 0,
+) -> list[Row]:
+    """A row for each prompt. `stages` are some of pretrain, finetune, align; None for all that are finished.
+
+    `temperature` 0 is greedy. Raises UserError for an empty prompt or an unknown stage, RunError where a stage that was
+    asked for has no finished model.
+    """
+    for number, prompt in enumerate(prompts, 1):
+        if not prompt.strip():
+            raise UserError(f"prompt {number} of {len(prompts)} is empty; give some text")
+    chosen = _choose(run_folder, stages)
+    said: dict[str, list[_Said]] = {}
+    newest: list[list[int]] = []
+    for stage in reversed(chosen):  # the newest answers first: the others are asked how likely they find them
+        generator = _load(run_folder / stage, device)
+        asked = [_ids(generator, stage, prompt) for prompt in prompts]
+        answers = generator.complete(asked, max_new_tokens=max_new_tokens, temperature=temperature, seed=seed)
+        spoken = [_spoken(generator, answer) for answer in answers]
+        newest = newest or spoken
+        said[stage] = [
+            _Said(answer, _likelihood(generator, ids, own), _likelihood(generator, ids, last))
+            for answer, ids, own, last in zip(answers, asked, spoken, newest, strict=True)
+        ]
+    return [_row(prompt, {stage: said[stage][number] for stage in chosen}) for number, prompt in enumerate(prompts)]
+
+
+def _choose(run_folder: Path, stages: Sequence[str] | None) -> list[str]:
+    if not run_folder.is_dir():
+        raise RunError(f"{run_folder}: there is no such run; `trivium runs list` shows the runs there are")
+    there = [name for name in MODELS if (run_folder / name / "trivium" / "stage.json").exists()]
+    if not stages:
+        if not there:
+            raise RunError(f"{run_folder}: no model is finished yet; `trivium run` goes on where the run stopped")
+        return there
+    for name in stages:
+        if name not in MODELS:
+            raise UserError(f"stage '{name}' is no stage with a model to talk to; there are: {', '.join(MODELS)}")
+        if name not in there:
+            raise RunError(f"{run_folder / name}: not finished; finished here: {', '.join(there) or 'none'}")
+    return [name for name in MODELS if name in stages]
+
+
+def _load(folder: Path, device: str) -> Generator:
+    from trivium.generate import load_generator
+
+    return load_generator(folder, device=device)
+
+
+def _ids(generator: Generator, stage: str, prompt: str) -> list[int]:
+    if stage == BARE_TEXT:
+        return list(generator.tokenizer.encode(prompt.rstrip()))  # a space belongs to the word that follows it
+    return list(generator.tokenizer.render([Message("user", prompt)], add_generation_prompt=True).ids)
+
+
+def _spoken(generator: Generator, answer: Answer) -> list[int]:
+    """The answer's ids without the special tokens that end it: models that end in other ways say the same words."""
+    ends = {generator.tokenizer.end_of_turn, generator.tokenizer.end_of_text}
+    return [token for token in answer.ids if token not in ends]
+
+
+def _likelihood(generator: Generator, prompt: Sequence[int], answer: Sequence[int]) -> float:
+    return generator.log_likelihood(prompt, answer) if answer else 0.0
+
+
+def _row(prompt: str, said: Mapping[str, _Said]) -> Row:
+    explanations: dict[str, str] = {}
+    before: Seen | None = None
+    for stage, found in said.items():
+        now = Seen(found.answer.text, ended=found.answer.ended)
+        explanations[stage] = explain(stage, now, before)
+        before = now
+    changes = {
+        stage: {
+            "words": float(len(found.answer.text.split())),
+            "ended": float(found.answer.ended),
+            "log_likelihood": found.own,
+            "log_likelihood_of_newest": found.newest,
+        }
+        for stage, found in said.items()
+    }
+    return Row(prompt, {stage: found.answer.text for stage, found in said.items()}, explanations, changes)

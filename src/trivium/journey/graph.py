@@ -1,0 +1,103 @@
+"""Which stages there are, what each one needs, and in which order a recipe's stages run.
+
+A stage is a module with `NEEDS`, a settings class (what its `run` takes first) and `run(settings, context)`. It may
+also say `WANTS` (stages that it reads where the recipe has them), `CONTINUES` (settings that may grow without starting
+over) and `NOT_IN_KEY` (settings that do not change its result). Modules are imported when first asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from trivium.base.config import Settings
+from trivium.base.errors import RecipeError
+
+StageTable = Mapping[str, Any]  # section name -> dotted name of the module, or the module itself; in running order
+
+STAGES: StageTable = {
+    "gather": "trivium.stages.gather",
+    "tokenize": "trivium.stages.tokenize",
+    "pretrain": "trivium.stages.pretrain",
+    "finetune": "trivium.stages.finetune",
+    "rate": "trivium.stages.rate",
+    "reward": "trivium.stages.reward",
+    "align": "trivium.stages.align_rloo",
+    "evaluate": "trivium.stages.evaluate",
+}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage as the journey sees it."""
+
+    name: str
+    module: Any
+    settings: type[Settings]
+    needs: tuple[str, ...]
+    wants: tuple[str, ...] = ()
+    continues: tuple[str, ...] = ()
+    not_in_key: tuple[str, ...] = ()
+
+    @property
+    def source(self) -> str:
+        """The path of the file that holds the stage."""
+        return inspect.getsourcefile(self.module.run) or ""
+
+
+def load_stage(name: str, stages: StageTable = STAGES) -> Stage:
+    """The stage of that section name, its module imported."""
+    entry = stages[name]
+    module = importlib.import_module(entry) if isinstance(entry, str) else entry
+    return Stage(
+        name=name,
+        module=module,
+        settings=_settings_class(module),
+        needs=tuple(module.NEEDS),
+        wants=tuple(getattr(module, "WANTS", ())),
+        continues=tuple(getattr(module, "CONTINUES", ())),
+        not_in_key=tuple(getattr(module, "NOT_IN_KEY", ())),
+    )
+
+
+def _settings_class(module: Any) -> type[Settings]:
+    """What the module's `run` takes first."""
+    annotation = next(iter(inspect.signature(module.run).parameters.values())).annotation
+    found: type[Settings] = getattr(module, annotation) if isinstance(annotation, str) else annotation
+    assert issubclass(found, Settings), f"{module}.run must take its Settings first, it takes {found}"
+    return found
+
+
+def in_order(present: Collection[str], stages: StageTable = STAGES) -> list[Stage]:
+    """The stages of `present`, in running order. Raises RecipeError naming every stage that is needed and missing."""
+    found = [load_stage(name, stages) for name in stages if name in present]
+    if not found:
+        raise RecipeError(f"the recipe asks for no stage; add at least one of these sections: {', '.join(stages)}")
+    faults = [
+        f"'{stage.name}' needs '{need}', which the recipe does not have; add a line '{need}:' (its defaults are fine)"
+        for stage in found
+        for need in stage.needs
+        if need not in present
+    ]
+    if faults:
+        raise RecipeError("\n".join(faults))
+    return found
+
+
+def needed_for(last: str, present: Collection[str], stages: StageTable = STAGES) -> set[str]:
+    """`last` and every stage that it reads, directly or not. Raises RecipeError where the recipe does not have it."""
+    if last not in present:
+        raise RecipeError(
+            f"the recipe has no '{last}'; it has: {', '.join(name for name in stages if name in present)}"
+        )
+    wanted, open_names = set(), [last]
+    while open_names:
+        name = open_names.pop()
+        if name not in wanted and name in present:
+            wanted.add(name)
+            stage = load_stage(name, stages)
+            open_names += [*stage.needs, *stage.wants]
+    return wanted

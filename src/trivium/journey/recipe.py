@@ -1,0 +1,158 @@
+"""A recipe: YAML that holds what differs from the defaults, read into frozen settings.
+
+A section that is present, even an empty one, means that the stage runs. Paths in a recipe are relative to its folder
+and absolute once read. What a recipe's data holds is not looked at here: `check` does that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, Field, create_model
+
+from trivium.base.config import Settings, apply_overrides, read_yaml_lines, validate
+from trivium.base.errors import RecipeError
+from trivium.base.yaml_text import Location
+from trivium.journey.graph import STAGES, StageTable, load_stage
+
+Value = TypeVar("Value")
+
+
+class Recipe(Settings):
+    """What every recipe has, whichever stages run. The sections are fields of the class that `recipe_class` makes."""
+
+    name: str = Field("run", pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*$", description="the run's folder is runs/NAME")
+    seed: int = Field(0, ge=0, description="every random choice of the run follows from it")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="where the models train")
+    threads: int = Field(0, ge=0, description="CPU threads; 0 for all cores")
+
+    @property
+    def sections(self) -> dict[str, Settings]:
+        """The settings of the stages that run, by name."""
+        values = {name: getattr(self, name) for name in type(self).model_fields if name not in Recipe.model_fields}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+def recipe_class(typed: Sequence[str], stages: StageTable = STAGES) -> type[Recipe]:
+    """Recipe with a section for every stage; only those in `typed` have their settings, and their modules imported."""
+    sections: dict[str, Any] = {
+        name: (load_stage(name, stages).settings | None if name in typed else None, None) for name in stages
+    }
+    return create_model("Recipe", __base__=Recipe, __doc__="A Trivium recipe.", **sections)
+
+
+def read_recipe(path: Path, overrides: Sequence[str] = (), stages: StageTable = STAGES) -> Recipe:
+    """The recipe in the YAML file `path`, with `--set` overrides. Raises RecipeError that tells every fault at once."""
+    content, lines = _content_of(path, overrides, stages)
+    return _as_recipe(path, content, lines, stages)
+
+
+def valid_sections(path: Path, overrides: Sequence[str] = (), stages: StageTable = STAGES) -> tuple[Recipe, list[str]]:
+    """Of a recipe with faults: what of it is valid, and the names of all its sections. Raises RecipeError."""
+    content, lines = _content_of(path, overrides, stages)
+    present = [name for name in stages if name in content]
+    valid: dict[str, Any] = {}
+    for name, value in content.items():
+        with contextlib.suppress(RecipeError):
+            _as_recipe(path, {name: value}, lines, stages)
+            valid[name] = value
+    return _as_recipe(path, valid, lines, stages), present
+
+
+def _content_of(path: Path, overrides: Sequence[str], stages: StageTable) -> tuple[dict[str, Any], dict[Location, int]]:
+    content, lines = read_yaml_lines(path)
+    content = apply_overrides({"name": _name_from(path), **content}, list(overrides))
+    content.update({name: {} for name in stages if name in content and content[name] is None})
+    return content, lines
+
+
+def _as_recipe(path: Path, content: dict[str, Any], lines: dict[Location, int], stages: StageTable) -> Recipe:
+    model = recipe_class([name for name in stages if name in content], stages)
+    recipe = validate(model, content, str(path), lines)
+    folder = path.resolve().parent
+    resolved: Recipe = map_values(recipe, Path, lambda value: folder / value.expanduser())
+    return resolved
+
+
+def _name_from(path: Path) -> str:
+    kept = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in path.stem).lstrip(".-")
+    return kept or "run"
+
+
+def write_recipe(recipe: Recipe) -> str:
+    """The recipe as YAML with every default spelled out; reading it again gives the same recipe."""
+    content = recipe.model_dump(mode="json", exclude_none=False)
+    content = {name: value for name, value in content.items() if value is not None}
+    header = "# What this run was made with: every setting, defaults included, paths absolute.\n"
+    return header + yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120)
+
+
+def schema(stages: StageTable = STAGES) -> str:
+    """The JSON Schema of a recipe, for editors, as text."""
+    content = recipe_class(list(stages), stages).model_json_schema()
+    return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **content}, indent=2) + "\n"
+
+
+def map_values(value: Any, kind: type[Value], change: Callable[[Value], Value]) -> Any:
+    """`value` with every `kind` inside its settings, lists and mappings changed."""
+    if isinstance(value, kind):
+        return change(value)
+    if isinstance(value, BaseModel):
+        return value.model_copy(
+            update={name: map_values(getattr(value, name), kind, change) for name in type(value).model_fields}
+        )
+    if isinstance(value, Mapping):
+        return {key: map_values(item, kind, change) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(map_values(item, kind, change) for item in value)
+    return value
+
+
+def paths_in(value: Any, at: str = "") -> Iterator[tuple[str, Path]]:
+    """Every path inside settings, with where it stands, for example ('gather.sources[0].path', Path(...))."""
+    if isinstance(value, Path):
+        yield at, value
+    elif isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from paths_in(getattr(value, name), f"{at}.{name}".removeprefix("."))
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from paths_in(item, f"{at}.{key}".removeprefix("."))
+    elif isinstance(value, list | tuple):
+        for number, item in enumerate(value):
+            yield from paths_in(item, f"{at}[{number}]")
+
+
+def files_at(path: Path) -> list[Path]:
+    """The files that a path in a recipe stands for, sorted: itself, all in a folder, or what a pattern matches."""
+    if path.is_file():
+        return [path]
+    if path.is_dir():
+        inside = (file for file in path.rglob("*") if file.is_file())
+        return sorted(file for file in inside if not any(part.startswith(".") for part in file.relative_to(path).parts))
+    return sorted(file for file in map(Path, glob.iglob(str(path), recursive=True)) if file.is_file())
+
+
+def missing_paths(recipe: Recipe, names: Sequence[str] | None = None) -> list[str]:
+    """A sentence for every path of the recipe (or of its sections `names`) at which there is no file."""
+    faults = []
+    for name, section in recipe.sections.items():
+        if names is None or name in names:
+            for at, path in paths_in(section, name):
+                if not files_at(path):
+                    what = "the folder holds no file" if path.is_dir() else "there is no such file or folder"
+                    faults.append(f"'{at}': {path}: {what}; paths are relative to the recipe's folder")
+    return faults
+
+
+def require_paths(recipe: Recipe, names: Sequence[str]) -> None:
+    """Raises RecipeError, naming each, where paths of the sections `names` lead nowhere."""
+    faults = missing_paths(recipe, names)
+    if faults:
+        raise RecipeError("\n".join(faults))

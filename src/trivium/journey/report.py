@@ -1,0 +1,110 @@
+"""`write_report(run_folder)`: one offline HTML file about a run, for people who want to see what each phase changed.
+
+The parts of the page are worked out in `report_*`; the words are in `report_words`; the looks are in `report.html.j2`
+and `report.css`. The page asks nothing of the network and needs no script; a content security policy holds it to that.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import shlex
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from trivium.base.files import write_atomic
+from trivium.journey.report_curves import curves
+from trivium.journey.report_data import data, tokens
+from trivium.journey.report_journey import head, journey
+from trivium.journey.report_lineage import lineage
+from trivium.journey.report_phases import decks, example, phase_rows
+from trivium.journey.report_read import Run, read_run
+from trivium.journey.report_scores import score_tables, wins
+from trivium.journey.report_values import label
+from trivium.journey.report_words import GLOSSARY, PHASES, RATER
+
+HERE = Path(__file__).parent
+MOST_FAULTS = 40
+
+
+@dataclass(frozen=True)
+class Command:
+    """A line to type, and what it does."""
+
+    line: str
+    does: str
+
+
+def write_report(run_folder: Path) -> Path:
+    """Write `run_folder`/report.html, whole or not at all, and return its path.
+
+    Missing and damaged files are told on the page; so is how to get the drawings where matplotlib is missing.
+    Raises RunError where the folder is no run or cannot be written.
+    """
+    path = run_folder / "report.html"
+    write_atomic(path, render(read_run(run_folder)))
+    return path
+
+
+def render(run: Run) -> str:
+    """The page's HTML."""
+    environment = Environment(
+        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    script = (HERE / "report.js").read_text(encoding="utf-8")
+    drawn, no_drawings = curves(run)
+    questions, requests = decks(run)
+    return environment.get_template("report.html.j2").render(
+        run=run,
+        name=label(run.name),
+        style=Markup((HERE / "report.css").read_text(encoding="utf-8")),
+        script=Markup(script),
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        rater=RATER,
+        head=head(run),
+        example=example(run),
+        groups=journey(run),
+        art_of={stage: phase.art for phase in PHASES for stage in phase.stages},
+        after_of={phase.model: phase.after for phase in PHASES},
+        rows=phase_rows(run),
+        questions=questions,
+        requests=requests,
+        tables=score_tables(run),
+        wins=wins(run),
+        curves=[(curve, None if curve.svg is None else Markup(curve.svg)) for curve in drawn],
+        no_drawings=no_drawings,
+        data=data(run),
+        tokens=tokens(run),
+        lineage=lineage(run),
+        commands=commands(run),
+        glossary=GLOSSARY,
+        faults=[label(fault, 300) for fault in run.faults[:MOST_FAULTS]],
+        more_faults=max(0, len(run.faults) - MOST_FAULTS),
+        written=f"{datetime.now(UTC):%d %B %Y, %H:%M} UTC".lstrip("0"),
+    )
+
+
+def commands(run: Run) -> tuple[Command, ...]:
+    """What to do next with this very run."""
+    folder, recipe = shlex.quote(label(run.folder, 500)), shlex.quote(label(run.folder / "recipe.yaml", 500))
+    models = [phase.model for phase in PHASES if run.stages[phase.model].state == "finished"]
+    steps = run.stages["pretrain"].figure("steps")
+    found = []
+    if any(stage.state in ("unfinished", "waiting") for stage in run.stages.values()):
+        found.append(Command(f"trivium run {recipe}", "Go on where this run stopped."))
+    if models:
+        found.append(Command(f"trivium chat {folder}", f"Talk to the newest model, {models[-1]}."))
+    if len(models) > 1:
+        found.append(
+            Command(f"trivium chat {folder} --stage {models[0]}", f"Talk to an earlier one: {', '.join(models)}.")
+        )
+        line = f'trivium compare {folder} --prompt "Tell me a story about a fox."'
+        found.append(Command(line, "See your own prompt through every model, side by side."))
+    if steps is not None and steps >= 1:
+        line = f"trivium run {recipe} --set pretrain.steps={2 * round(steps)}"
+        found.append(Command(line, "Train longer, or change any other setting. What does not depend on it is reused."))
+    return tuple(found)

@@ -1,0 +1,242 @@
+"""The scores section: tables in which each row is also drawn, a dot and its 95% interval for each model.
+
+A score's name is its measure, or `measure/family/NAME` or `measure/level/NAME`; scores of one measure stand together,
+the models side by side. What the win rate means is said in words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from trivium.journey.graph import STAGES
+from trivium.journey.report_read import Run, Score
+from trivium.journey.report_values import Number, count, label, percent, plain
+from trivium.journey.report_words import RATER
+
+INSTRUCTIONS, WIN_RATE = "instructions", "win_rate"
+LEVELS = {
+    "phrasing": "Trained task, new wording",
+    "entity": "Trained task, new names",
+    "task": "Task never trained",
+}
+TITLES = {
+    INSTRUCTIONS: "Right answers to held-out instructions",
+    WIN_RATE: f"Pairs won against the fine-tuned model ({RATER})",
+    "valid_bits_per_byte": "Bits per byte of unseen text (lower is better)",
+    "utility": f"Mean points of the answers to open requests ({RATER})",
+    "kl": "KL from the fine-tuned model, nats per answer",
+}
+
+_EVEN = "50% would mean no difference, and"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One model's figure in a row; `dot`, `low` and `high` are places on the row's track, in percent of its width."""
+
+    stage: str
+    value: str
+    interval: str
+    dot: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a score table: a group of items, a cell for each model or None where it was not measured."""
+
+    label: str
+    cells: tuple[Cell | None, ...]
+    items: str
+    notes: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """Score rows; `stages` are the models in the columns' order, `ticks` the ends of a track that all rows share.
+
+    `note` is what the scores' notes say where they all say the same.
+    """
+
+    title: str
+    note: str
+    stages: tuple[str, ...]
+    rows: tuple[Row, ...]
+    ticks: tuple[str, str] | None
+
+
+@dataclass(frozen=True)
+class Wins:
+    """The win rate in words and on a track from 0 to 100%."""
+
+    cell: Cell
+    sentence: str
+    meaning: str
+
+
+def measure(score: Score) -> tuple[str, str, str]:
+    """(measure, 'level' or 'family' or '' for all, name of the group) of a score."""
+    parts = score.name.split("/", 2)
+    return (
+        (parts[0], parts[1], parts[2]) if len(parts) == 3 and parts[1] in ("level", "family") else (score.name, "", "")
+    )
+
+
+def _find(run: Run, name: str, stage: str) -> Score | None:
+    return next(
+        (score for score in run.scores if score.name == name and score.stage == stage and score.value is not None), None
+    )
+
+
+def right_answers(run: Run, stage: str) -> Score | None:
+    """The stage's headline score on held-out instructions, where it was measured."""
+    return _find(run, INSTRUCTIONS, stage)
+
+
+def asked(run: Run) -> str:
+    """What the headline score on instructions is about, in words."""
+    about_wording = any(score.name == INSTRUCTIONS and "phrasing" in score.note for score in run.scores)
+    return "instructions in new wordings" if about_wording else "held-out instructions"
+
+
+def win_rate(run: Run) -> Score | None:
+    """The aligned model's win rate, where it was measured."""
+    return _find(run, WIN_RATE, "align")
+
+
+def wins(run: Run) -> Wins | None:
+    """The win rate with its meaning; None where it was not measured."""
+    score = win_rate(run)
+    if score is None:
+        return None
+    over = (
+        f"Of {count(score.items)} pairs of answers to requests that neither model was trained on, "
+        if score.items
+        else ""
+    )
+    sentence = (
+        f"{over}the {RATER} prefers the aligned model's answer to the fine-tuned model's in {percent(score.value)}"
+    )
+    interval = f" (95% interval {_interval(score)})" if _interval(score) else ""
+    return Wins(_cell(score, 0.0, 1.0), f"{sentence[0].upper()}{sentence[1:]}{interval}.", _meaning(score))
+
+
+def _meaning(score: Score) -> str:
+    if score.low is None or score.high is None:
+        return "There is no interval, so how much of that is chance is not known."
+    if score.low > 0.5:
+        return f"{_EVEN} the whole interval lies above it: alignment did what it is for."
+    if score.high < 0.5:
+        return f"{_EVEN} the whole interval lies below it: alignment made the answers worse for the rater."
+    return f"{_EVEN} the interval holds it: this run shows no effect of alignment."
+
+
+def score_tables(run: Run) -> tuple[Table, ...]:
+    """A table for each measure that has groups, held-out instructions first; then the other measures in one table."""
+    groups: dict[tuple[str, bool], list[Score]] = {}
+    for score in run.scores:
+        name, kind, _ = measure(score)
+        groups.setdefault((name, kind == "family"), []).append(score)
+    tables, single = [], []
+    for (name, by_family), scores in sorted(groups.items(), key=lambda item: (item[0][0] != INSTRUCTIONS, item[0][1])):
+        if len({measure(score) for score in scores}) > 1:
+            scores = _without_repeats(scores)
+            ends = [_figure(end, scores[0].unit) for end in _track(scores)]
+            title = _title(name) + (", by family" if by_family else "")
+            tables.append(Table(title, _note(scores), _stages(scores), _rows(scores, _row_label), (ends[0], ends[1])))
+        elif name != WIN_RATE or win_rate(run) is None:  # which stands above, in words
+            single += scores
+    if single:
+        rows = _rows(single, lambda score: _title(score.name))
+        tables.append(Table("Further measures, each on its own scale", _note(single), _stages(single), rows, None))
+    return tuple(tables)
+
+
+def _without_repeats(scores: list[Score]) -> list[Score]:
+    """Without the headline score where it is one of the groups under another name."""
+    groups = {(score.stage, score.value, score.items) for score in scores if measure(score)[1]}
+    whole = [score for score in scores if not measure(score)[1]]
+    if all((score.stage, score.value, score.items) in groups for score in whole):
+        return [score for score in scores if measure(score)[1]]
+    return scores
+
+
+def _note(scores: Sequence[Score]) -> str:
+    notes = {score.note for score in scores}
+    return label(notes.pop(), 160) if len(notes) == 1 else ""
+
+
+def _rows(scores: Sequence[Score], name_of: Callable[[Score], str]) -> tuple[Row, ...]:
+    """A row for each name, on a track that all share, or on its own where the scores are of several measures."""
+    stages = _stages(scores)
+    shared = _track(scores) if len({measure(score)[0] for score in scores}) == 1 else None
+    rows = []
+    for name in dict.fromkeys(name_of(score) for score in scores):
+        found = {score.stage: score for score in scores if name_of(score) == name}
+        low, high = shared or _track(list(found.values()))
+        cells = [
+            _cell(found[stage], low, high) if stage in found and found[stage].value is not None else None
+            for stage in stages
+        ]
+        counts = dict.fromkeys(score.items for score in found.values() if score.items is not None)
+        notes = (
+            ""
+            if _note(scores)
+            else "; ".join(dict.fromkeys(label(score.note) for score in found.values() if score.note))
+        )
+        rows.append(Row(label(name), tuple(cells), " / ".join(count(items) for items in counts), notes))
+    return tuple(rows)
+
+
+def _title(name: str) -> str:
+    return TITLES.get(name) or label(name).replace("_", " ").capitalize()
+
+
+def _row_label(score: Score) -> str:
+    _, kind, name = measure(score)
+    if kind == "level":
+        return LEVELS.get(name, name)
+    return name.replace("_", " ") if kind == "family" else "All"
+
+
+def _stages(scores: Iterable[Score]) -> tuple[str, ...]:
+    order = {name: index for index, name in enumerate(STAGES)}
+    return tuple(sorted({score.stage for score in scores}, key=lambda stage: (order.get(stage, len(order)), stage)))
+
+
+def _track(scores: Sequence[Score]) -> tuple[float, float]:
+    """The ends of the track: 0 to 1 for shares, otherwise a little beyond the figures."""
+    values = [value for score in scores for value in (score.value, score.low, score.high) if value is not None]
+    if not values or scores[0].unit == "share":
+        return 0.0, 1.0
+    reach = max(values) - min(values) or abs(max(values)) or 1.0
+    low = min(values) - 0.15 * reach
+    return (max(0.0, low) if min(values) >= 0 else low), max(values) + 0.15 * reach
+
+
+def _cell(score: Score, low: float, high: float) -> Cell:
+    def place(value: float | None) -> float:
+        at = score.value if value is None else value
+        return 0.0 if at is None else round(min(100.0, max(0.0, 100 * (at - low) / (high - low))), 2)
+
+    return Cell(
+        score.stage,
+        _figure(score.value, score.unit),
+        _interval(score),
+        place(None),
+        place(score.low),
+        place(score.high),
+    )
+
+
+def _figure(value: Number | None, unit: str) -> str:
+    return percent(value) if unit == "share" else plain(value)
+
+
+def _interval(score: Score) -> str:
+    if score.low is None or score.high is None:
+        return ""
+    low, high = _figure(score.low, score.unit), _figure(score.high, score.unit)
+    return f"{low.removesuffix('%')} to {high}"

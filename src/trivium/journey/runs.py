@@ -1,0 +1,190 @@
+"""The run folders on the disk: finding one by name, what each one holds and costs, and what of it may go."""
+
+from __future__ import annotations
+
+import difflib
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from trivium.base.config import read_yaml
+from trivium.base.errors import RunError, UserError
+from trivium.base.files import explain_os_error, hold_lock
+from trivium.journey.graph import STAGES
+from trivium.journey.record import Record, read_pending, read_record
+from trivium.journey.shelf import OLD
+
+MODELS = ("align", "finetune", "pretrain")  # stages that end in a model to talk to, newest first
+State = Literal["finished", "outdated", "unfinished", "damaged"]
+
+
+@dataclass(frozen=True)
+class StageLine:
+    """A stage of a run; it is outdated where an input was made again since."""
+
+    name: str
+    state: State
+    seconds: float = 0.0
+    figures: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class RunLine:
+    """A run: its stages in order, what it takes on the disk, and the stages of its recipe that it does not have yet."""
+
+    name: str
+    folder: Path
+    stages: tuple[StageLine, ...]
+    bytes: int
+    waiting: tuple[str, ...]
+
+    @property
+    def seconds(self) -> float:
+        """What all its finished stages took."""
+        return sum(stage.seconds for stage in self.stages)
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do."""
+        return not self.waiting and all(stage.state == "finished" for stage in self.stages)
+
+
+@dataclass(frozen=True)
+class Removable:
+    """Something in a run that may go, and what is lost with it."""
+
+    path: Path
+    bytes: int
+    why: str
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a folder is one that `trivium run` made."""
+    return (folder / "recipe.yaml").is_file() and ((folder / ".lock").exists() or (folder / "lineage.json").exists())
+
+
+def find_run(given: str | Path, runs: Path = Path("runs")) -> Path:
+    """The run folder that `given` names, as a path or as a name in `runs`. Raises RunError naming those there are."""
+    for folder in (Path(given), runs / given):
+        if is_run(folder):
+            return folder
+    names = [folder.name for folder in _run_folders(runs)]
+    near = difflib.get_close_matches(Path(given).name, names, n=1)
+    there = (
+        f"did you mean '{near[0]}'?"
+        if near
+        else f"there are: {', '.join(names)}"
+        if names
+        else f"there is none in {runs} yet"
+    )
+    raise RunError(f"{given}: no such run; {there}")
+
+
+def _run_folders(runs: Path) -> list[Path]:
+    return sorted(folder for folder in runs.iterdir() if is_run(folder)) if runs.is_dir() else []
+
+
+def list_runs(runs: Path) -> list[RunLine]:
+    """Every run in the folder `runs`, by name."""
+    return [describe(folder) for folder in _run_folders(runs)]
+
+
+def describe(run: Path) -> RunLine:
+    """What the run holds. Nothing that is wrong with it raises: a stage whose record cannot be read is damaged."""
+    records = _records(run)
+    lines = []
+    for name in STAGES:
+        record = records.get(name)
+        if isinstance(record, Record):
+            state: State = "outdated" if _outdated(name, records) else "finished"
+            lines.append(StageLine(name, state, record.seconds, record.figures))
+        elif name in records:
+            lines.append(StageLine(name, "damaged"))
+        elif (run / name / "trivium" / "pending.json").exists():
+            lines.append(StageLine(name, "unfinished"))
+    there = {line.name for line in lines}
+    waiting = tuple(name for name in _asked_for(run) if name not in there)
+    return RunLine(run.name, run, tuple(lines), folder_bytes(run), waiting)
+
+
+def _records(run: Path) -> dict[str, Record | None]:
+    """The record of each finished stage; None for one that cannot be read."""
+    records: dict[str, Record | None] = {}
+    for name in STAGES:
+        try:
+            record = read_record(run / name)
+        except RunError:
+            records[name] = None
+            continue
+        if record:
+            records[name] = record
+    return records
+
+
+def outdated(run: Path) -> set[str]:
+    """The stages of the run whose inputs were made again, or cannot be read, since they were made."""
+    records = _records(run)
+    return {name for name in records if _outdated(name, records)}
+
+
+def _outdated(name: str, records: Mapping[str, Record | None]) -> bool:
+    record = records.get(name)
+    if record is None:
+        return True
+    return any(
+        (source := records.get(need)) is None or source.output_hash != made or _outdated(need, records)
+        for need, made in record.inputs.items()
+    )
+
+
+def _asked_for(run: Path) -> list[str]:
+    try:
+        return [name for name in STAGES if name in read_yaml(run / "recipe.yaml")]
+    except UserError:
+        return []
+
+
+def folder_bytes(folder: Path) -> int:
+    """What the files under `folder` (or the file itself) hold, in bytes."""
+    files = folder.rglob("*") if folder.is_dir() else [folder]
+    return sum(path.stat().st_size for path in files if path.is_file())
+
+
+def model_of(run: Path, stage: str | None = None) -> tuple[str, Path]:
+    """The newest stage of the run with a model, or `stage`, and its folder. Raises RunError naming those there are."""
+    there = [name for name in MODELS if (run / name / "config.json").exists() and read_record(run / name)]
+    if stage is not None and stage not in there:
+        known = f"it has: {', '.join(reversed(there))}" if there else "it has no finished model yet"
+        raise RunError(f"{run}: no model of stage '{stage}'; {known}")
+    if not there:
+        begun = [name for name in MODELS if read_pending(run / name)]
+        more = f"; '{begun[0]}' is not finished: run its recipe again, it goes on where it was" if begun else ""
+        raise RunError(f"{run}: no stage has ended in a model yet{more}")
+    name = stage or there[0]
+    return name, run / name
+
+
+def removable(run: Path) -> list[Removable]:
+    """What may go without losing a result: results put aside, and, where all is finished, the training states."""
+    aside = sorted((run / OLD).iterdir()) if (run / OLD).is_dir() else []
+    found = [Removable(path, folder_bytes(path), "an earlier result, put aside") for path in aside]
+    found += [Removable(path, folder_bytes(path), "left by a crash") for path in sorted(run.glob(".*.new"))]
+    if describe(run).finished:
+        states = sorted(run.glob("*/trivium/state"))
+        found += [
+            Removable(path, folder_bytes(path), "training state; without it more steps start over") for path in states
+        ]
+    return found
+
+
+def remove(run: Path, paths: list[Path]) -> None:
+    """Delete `paths` inside the run, or the run itself. Raises RunError where it is in use or cannot be changed."""
+    with hold_lock(run):
+        for path in paths:
+            assert path == run or path.is_relative_to(run)
+            try:
+                shutil.rmtree(path)
+            except OSError as error:
+                raise explain_os_error(error, path) from error

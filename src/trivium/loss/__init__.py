@@ -1,0 +1,1 @@
+"""Losses and their parts: pure functions on tensors. None ever sees a model; every mean says over what."""

@@ -1,0 +1,65 @@
+"""The static key and value cache of the decoding engine: one slot a row, written in place.
+
+A pass is described beforehand with `enter`: which slots take part, how many tokens each already holds, and how many
+new ones come. Rows of different lengths live side by side; a mask hides what a row has not written.
+
+Legend as in `transformer`.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from trivium.model.architecture import Architecture
+
+
+class SlotCache:
+    """Keys and values for `slots` rows of at most `capacity` tokens."""
+
+    def __init__(self, shape: Architecture, slots: int, capacity: int, like: Tensor) -> None:
+        size = (shape.num_layers, slots, shape.num_kv_heads, capacity, shape.head_dim)
+        self.keys = torch.zeros(size, dtype=like.dtype, device=like.device)
+        self.values = torch.zeros(size, dtype=like.dtype, device=like.device)
+        self._slots: Tensor | None = None
+        self._rows = self._columns = torch.empty(0, dtype=torch.long)
+        self._width = 0
+        self._mask: Tensor | None = None
+
+    @property
+    def slots(self) -> int:
+        return self.keys.shape[1]
+
+    def enter(self, lengths: Tensor, new: int, slots: Tensor | None = None) -> Tensor:
+        """Prepare a pass in which `slots` (B,) (None: all, in order), holding `lengths` (B,) tokens, get `new` each.
+
+        Returns the positions (B, new) of the new tokens.
+        """
+        positions = lengths[:, None] + torch.arange(new, device=lengths.device)  # (B, T)
+        self._slots, self._columns = slots, positions
+        self._rows = (torch.arange(len(lengths), device=lengths.device) if slots is None else slots)[:, None]  # (B, 1)
+        self._width = int(positions.max()) + 1
+        columns = torch.arange(self._width, device=lengths.device)
+        self._mask = (columns <= positions[:, :, None]).unsqueeze(1)  # (B, 1, T, S)
+        return positions
+
+    def extend(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        kept_keys, kept_values = self.keys[layer], self.values[layer]  # (slots, K, capacity, E)
+        kept_keys[self._rows, :, self._columns] = keys.transpose(1, 2).to(kept_keys.dtype)  # (B, T, K, E)
+        kept_values[self._rows, :, self._columns] = values.transpose(1, 2).to(kept_values.dtype)
+        if self._slots is None:
+            return kept_keys[:, :, : self._width], kept_values[:, :, : self._width]
+        return kept_keys[self._slots, :, : self._width], kept_values[self._slots, :, : self._width]
+
+    def mask(self) -> Tensor | None:
+        return self._mask
+
+    def fork(self, source: Tensor, target: Tensor, length: int) -> None:
+        """Copy the first `length` tokens of slots `source` (N,) to slots `target` (N,)."""
+        self.keys[:, target, :, :length] = self.keys[:, source, :, :length]
+        self.values[:, target, :, :length] = self.values[:, source, :, :length]
+
+    def compact(self, keep: Tensor) -> None:
+        """Drop every slot that is not in `keep` (N,); the kept ones become 0..N-1 in that order."""
+        self.keys = self.keys[:, keep].contiguous()
+        self.values = self.values[:, keep].contiguous()

@@ -1,0 +1,1 @@
+"""Optimizers and schedules: parameter groups, AdamW, Muon, learning rates as functions of the step."""

@@ -1,0 +1,83 @@
+"""One optimizer for a model: Muon on hidden matrices where asked, AdamW (fused) on everything else.
+
+Parameters are told apart by name and identity, so a tied matrix is stepped once. Vectors (norm weights) and
+embeddings are not decayed. State is tensors by name, for safetensors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor, nn
+
+from trivium.optim.muon import Matrix, Muon
+from trivium.optim.settings import OptimizerSettings
+
+ADAM_STATE = ("exp_avg", "exp_avg_sq", "step")
+
+
+class Optimizer:
+    """Steps the parameters of one model; the learning rates are scaled by `factor` at each step (the schedule)."""
+
+    def __init__(
+        self,
+        parameters: Iterable[tuple[str, nn.Parameter]],
+        settings: OptimizerSettings,
+        rows: Callable[[str], tuple[int, ...]],
+    ) -> None:
+        """`rows(name)` says how many rows each matrix fused into a parameter has; (0,) for a plain one."""
+        self.settings = settings
+        named = list({id(parameter): (name, parameter) for name, parameter in parameters}.values())
+        self.names = {id(parameter): name for name, parameter in named}
+        hidden = [(name, p) for name, p in named if p.dim() == 2 and name.startswith("blocks.")]
+        by_muon = {id(p) for _, p in hidden} if settings.name == "muon" else set()
+        decayed = [p for _, p in hidden if id(p) not in by_muon]
+        plain = [p for _, p in named if id(p) not in by_muon and all(p is not other for other in decayed)]
+        groups = [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+        self.adam = torch.optim.AdamW(
+            [group for group in groups if group["params"]],
+            lr=settings.adam_learning_rate,
+            betas=(settings.beta1, settings.beta2),
+            eps=settings.epsilon,
+            fused=True,
+        )
+        matrices = [m for name, p in hidden if id(p) in by_muon for m in _matrices(p, rows(name))]
+        self.muon = Muon(matrices, momentum=settings.momentum, weight_decay=settings.weight_decay)
+        self.parameters = [p for _, p in named]
+
+    def zero_gradients(self) -> None:
+        for parameter in self.parameters:
+            parameter.grad = None
+
+    def step(self, factor: float) -> float:
+        """Clip and step with rates times `factor`. Returns the gradient's norm before clipping."""
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.settings.clip, foreach=True)
+        for group in self.adam.param_groups:
+            group["lr"] = self.settings.adam_learning_rate * factor
+        self.adam.step()
+        self.muon.step(self.settings.learning_rate * factor)
+        return float(norm)
+
+    def state(self) -> dict[str, Tensor]:
+        """Every tensor that the next step depends on, by name."""
+        result = self.muon.state()
+        for parameter, state in self.adam.state.items():
+            for key in ADAM_STATE:
+                result[f"adam.{self.names[id(parameter)]}.{key}"] = state[key]
+        return result
+
+    def load_state(self, state: dict[str, Tensor]) -> None:
+        """Take over what `state` gave."""
+        self.muon.load_state(state)
+        for group in self.adam.param_groups:
+            for parameter in group["params"]:
+                prefix = f"adam.{self.names[id(parameter)]}."
+                if prefix + "step" in state:
+                    self.adam.state[parameter] = {key: state[prefix + key].clone() for key in ADAM_STATE}
+
+
+def _matrices(parameter: nn.Parameter, rows: tuple[int, ...]) -> list[Matrix]:
+    counts = (parameter.shape[0],) if rows == (0,) else rows
+    starts = [sum(counts[:number]) for number in range(len(counts))]
+    return [Matrix(parameter, start, start + count) for start, count in zip(starts, counts, strict=True)]

@@ -1,0 +1,119 @@
+"""Evaluation: what each phase changed, on text, instructions and requests that no stage was trained on.
+
+- bits per byte of the validation text, for every model of the run (what alignment costs in language shows here);
+- exact answers to held-out instructions, greedy, normalised, by family and by what was held out;
+- the win rate of the aligned over the instruction-tuned model on held-out requests, by the simulated rater's true utility
+  (ties split), with the KL that it was bought for.
+
+Writes `scores.json`, every score with a 95% interval and its number of items, and `samples.jsonl`, the same prompts
+through every model.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from trivium.base.config import Settings
+from trivium.base.errors import Interrupted
+from trivium.base.progress import Context, Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from trivium.generate import Generator
+
+NEEDS = ("gather", "tokenize", "pretrain")
+WANTS = ("finetune", "reward", "align")
+MODELS = ("pretrain", "finetune", "align")
+
+
+class EvaluateSettings(Settings):
+    """How much is measured."""
+
+    instructions: int = Field(default=1500, ge=1, description="held-out instructions that are answered")
+    requests: int = Field(default=400, ge=1, description="held-out open requests for the win rate")
+    samples: int = Field(
+        default=8, ge=0, description="instructions, and as many open requests, shown through every model"
+    )
+    length: int = Field(default=128, ge=8, description="tokens in a row of validation text")
+    max_new_tokens: int = Field(default=48, ge=1)
+    temperature: float = Field(default=1.0, gt=0, description="at which open requests are answered")
+
+
+def run(settings: EvaluateSettings, context: Context) -> dict[str, Any]:
+    """Measure, and write the figures. Returns the headline ones."""
+    from trivium.base.files import write_json, write_jsonl
+    from trivium.evaluate.instructions import read_heldout, score_instructions
+    from trivium.evaluate.preferences import read_requests, win_rate
+    from trivium.generate import load_generator
+
+    models = [name for name in MODELS if name in context.inputs]
+    generators = {name: load_generator(context.inputs[name], context.device, context.threads) for name in models}
+    parts = len(models) * 2 + 1
+    scores: list[dict[str, Any]] = []
+    figures: dict[str, Any] = {}
+
+    def told(done: int) -> None:
+        context.report(Progress("evaluate", done, parts, unit="parts"))
+        if context.stopping():
+            raise Interrupted("stopped while measuring; the same command measures again")
+
+    for number, name in enumerate(models):
+        told(number)
+        scores.append(text_score(name, generators[name], settings, context))
+    items = read_heldout(context.inputs["gather"] / "instructions" / "heldout.jsonl", settings.instructions)
+    answers: dict[str, list[str]] = {}
+    for number, name in enumerate(models if items else ()):
+        told(len(models) + number)
+        rows, answers[name] = score_instructions(
+            name, generators[name], items, settings.max_new_tokens, chat=name != "pretrain"
+        )
+        scores += rows
+        figures[f"exact_{name}"] = rows[0]["value"]
+    requests = read_requests(context.inputs["gather"] / "prompts" / "heldout.jsonl", settings.requests)
+    shown: list[dict[str, Any]] = []
+    if requests and "finetune" in generators:
+        told(parts - 1)
+        rows, shown = win_rate(generators, requests, settings.temperature, settings.max_new_tokens, context.seed)
+        scores += rows
+        figures |= {row["name"]: row["value"] for row in rows if row["stage"] == "align"}
+    told(parts)
+    write_json(context.folder / "scores.json", {"scores": scores, "seed": context.seed})
+    closed = [sample_of(item, {name: answers[name][number] for name in answers}) for number, item in enumerate(items)]
+    write_jsonl(context.folder / "samples.jsonl", pick(closed, settings.samples) + shown[: settings.samples])
+    return figures
+
+
+def text_score(name: str, generator: Generator, settings: EvaluateSettings, context: Context) -> dict[str, Any]:
+    """Bits per byte of the validation text under one model, with an interval over its rows."""
+    from trivium.base.device import choose_machine
+    from trivium.data.shards import Shard
+    from trivium.evaluate.scores import score_row
+    from trivium.evaluate.text import bits_per_byte_estimate
+
+    machine = choose_machine(context.device, context.threads, "float32")
+    shard = Shard(context.inputs["tokenize"] / "valid", generator.tokenizer.sha256)
+    estimate = bits_per_byte_estimate(generator.model, shard, settings.length, machine)
+    generator.model.eval()
+    return score_row("valid_bits_per_byte", name, estimate, "bits", "the whole validation text; interval over its rows")
+
+
+def sample_of(item: dict[str, Any], answers: dict[str, str]) -> dict[str, Any]:
+    """A held-out instruction with every model's answer."""
+    return {
+        "prompt": item["messages"],
+        "kind": item["family"],
+        "answers": answers,
+        "reference": item["answer"],
+        "rewards": {},
+    }
+
+
+def pick(samples: Sequence[dict[str, Any]], most: int) -> list[dict[str, Any]]:
+    """The first sample of each family in turn, `most` at most: chosen by place, not by how well they look."""
+    found: dict[str, dict[str, Any]] = {}
+    for sample in samples:
+        found.setdefault(sample["kind"], sample)
+    return list(found.values())[:most]

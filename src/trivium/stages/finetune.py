@@ -1,0 +1,59 @@
+"""Fine-tuning on instructions: the model learns to answer, from examples of a request and the right answer.
+
+    loss = -1/N sum_t log p(token_t | conversation before it), over the assistant's tokens and its end of turn alone
+
+Reads the pre-trained model and gather's instructions (or `files` of conversations); leaves a model folder.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from trivium.base.config import Settings
+from trivium.base.progress import Context
+from trivium.optim.settings import OptimizerSettings, ScheduleSettings
+
+NEEDS = ("gather", "pretrain")
+CONTINUES = ("steps",)
+
+
+class FinetuneSettings(Settings):
+    """Steps, rates and sizes of instruction tuning."""
+
+    steps: int = Field(default=300, ge=1)
+    tokens_per_batch: int = Field(default=4096, ge=64, description="tokens in an optimizer step, padding included")
+    optimizer: OptimizerSettings = OptimizerSettings(learning_rate=0.01, adam_learning_rate=0.003)
+    schedule: ScheduleSettings = ScheduleSettings()
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+
+
+def run(settings: FinetuneSettings, context: Context) -> dict[str, Any]:
+    """Train, and leave the model in `context.folder`. Returns the headline figures."""
+    from trivium.base.device import choose_machine
+    from trivium.data.conversations import ConversationBatches, load_conversations
+    from trivium.model.folder import load
+    from trivium.tokenizer import Tokenizer
+    from trivium.train.fit import Job, fit, stored_precision
+    from trivium.train.record import Recorder, save_model_folder
+
+    tokenizer = Tokenizer.load(context.inputs["pretrain"])
+    machine = choose_machine(context.device, context.threads, stored_precision(context, settings.precision))
+    model = load(context.inputs["pretrain"]).to(machine.device)
+    path: Path = context.inputs["gather"] / "instructions" / "train.jsonl"
+    conversations = load_conversations(path, tokenizer, model.shape.max_positions)
+    source = ConversationBatches(conversations, settings.tokens_per_batch, context.seed)
+    job = Job(
+        steps=settings.steps,
+        batches=lambda step: [source.batch(step)],
+        optimizer=settings.optimizer,
+        schedule=settings.schedule,
+        machine=machine,
+    )
+    recorder = Recorder(context, settings.steps)
+    for row in fit(model, job, context):
+        recorder.write(row)
+    save_model_folder(model, tokenizer, context.folder)
+    return recorder.figures() | {"examples": len(conversations), "precision": str(machine.dtype).removeprefix("torch.")}

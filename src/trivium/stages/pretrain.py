@@ -1,0 +1,125 @@
+"""Pre-training: a causal language model learns to predict the next token of the gathered text.
+
+    loss = -1/N sum_t log p(token_t | the tokens before it in its row)
+
+Reads tokenize's shards; leaves a model folder, `metrics.jsonl` and a resumable state. More steps on a finished run continue
+it from the checkpoint at which the decay of the learning rate began.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from trivium.base.config import Settings
+from trivium.base.errors import UserError
+from trivium.base.progress import Context
+from trivium.optim.settings import OptimizerSettings, ScheduleSettings
+
+if TYPE_CHECKING:
+    from trivium.base.words import Batch
+    from trivium.data.shards import Shard
+
+NEEDS = ("tokenize",)
+CONTINUES = ("steps",)
+
+
+class ModelSettings(Settings):
+    """The size of the model; the vocabulary comes from the tokenizer."""
+
+    hidden_size: int = Field(default=128, ge=8)
+    num_layers: int = Field(default=4, ge=1)
+    num_heads: int = Field(default=4, ge=1)
+    num_kv_heads: int = Field(default=4, ge=1)
+    head_dim: int = Field(default=32, ge=2)
+    intermediate_size: int = Field(default=384, ge=8)
+    max_positions: int = Field(default=512, ge=8, description="longest text that the model can read, in tokens")
+    rope_theta: float = Field(default=10_000.0, gt=0)
+    tie_embeddings: bool = True
+
+
+class PretrainSettings(Settings):
+    """Sizes, steps and rates of pre-training."""
+
+    model: ModelSettings = ModelSettings()
+    steps: int = Field(default=600, ge=1)
+    batch_size: int = Field(default=32, ge=1, description="rows in an optimizer step")
+    micro_batch_size: int = Field(default=0, ge=0, description="rows in a forward pass; 0 for all of the batch")
+    length: int = Field(default=128, ge=8, description="tokens in a row")
+    documents_apart: bool = Field(default=False, description="documents in one row do not see each other")
+    optimizer: OptimizerSettings = OptimizerSettings()
+    schedule: ScheduleSettings = ScheduleSettings()
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    evaluate_every: int = Field(default=200, ge=1, description="steps between looks at the validation text")
+    evaluate_rows: int = Field(default=128, ge=1, description="rows of it in such a look; the last look reads all")
+
+
+def run(settings: PretrainSettings, context: Context) -> dict[str, Any]:
+    """Train, and leave the model in `context.folder`. Returns the headline figures."""
+    from trivium.base.device import choose_machine
+    from trivium.base.seeds import torch_random
+    from trivium.data.shards import Shard
+    from trivium.evaluate.text import bits_per_byte
+    from trivium.model.architecture import Architecture
+    from trivium.model.transformer import Transformer, parameter_count
+    from trivium.tokenizer import Tokenizer
+    from trivium.train.fit import Job, fit, stored_precision
+    from trivium.train.record import Recorder, save_model_folder
+
+    source = context.inputs["tokenize"]
+    tokenizer = Tokenizer.load(source)
+    train, valid = Shard(source / "train", tokenizer.sha256), Shard(source / "valid", tokenizer.sha256)
+    check_sizes(settings, train)
+    machine = choose_machine(context.device, context.threads, stored_precision(context, settings.precision))
+    model = Transformer(Architecture(vocab_size=tokenizer.vocab_size, **settings.model.model_dump()))
+    model.initialise(torch_random(context.seed, "initialise"))
+    model.to(machine.device)
+    job = Job(
+        steps=settings.steps,
+        batches=batches_of(settings, train, context.seed),
+        optimizer=settings.optimizer,
+        schedule=settings.schedule,
+        machine=machine,
+    )
+    recorder = Recorder(context, settings.steps)
+    figures: dict[str, Any] = {"parameters": parameter_count(model)}
+    for row in fit(model, job, context):
+        look: dict[str, float] = {}
+        if row.last or row.step % settings.evaluate_every == 0:
+            look = bits_per_byte(model, valid, settings.length, machine, None if row.last else settings.evaluate_rows)
+            figures |= look
+        recorder.write(row, **look)
+    save_model_folder(model, tokenizer, context.folder)
+    return figures | recorder.figures() | {"precision": str(machine.dtype).removeprefix("torch.")}
+
+
+def batches_of(settings: PretrainSettings, train: Shard, seed: int) -> Callable[[int], list[Batch]]:
+    """The micro-batches of a 0-based step, as a pure function of it."""
+    from trivium.data.windows import Windows
+
+    windows = Windows(train, settings.length, seed, apart=settings.documents_apart)
+    rows = settings.micro_batch_size or settings.batch_size
+
+    def batches(step: int) -> list[Batch]:
+        first = step * settings.batch_size
+        cuts = range(0, settings.batch_size, rows)
+        return [windows.batch(first + cut, min(rows, settings.batch_size - cut)) for cut in cuts]
+
+    return batches
+
+
+def check_sizes(settings: PretrainSettings, train: Shard) -> None:
+    """Raises UserError where the text is smaller than one batch, or rows are longer than the model reads."""
+    needed = settings.batch_size * settings.length + 1
+    if len(train.tokens) < needed:
+        raise UserError(
+            f"the training text has {len(train.tokens):,} tokens; one batch needs {needed:,} (pretrain.batch_size "
+            f"{settings.batch_size} x pretrain.length {settings.length} + 1): add text, or lower one of the two"
+        )
+    if settings.length > settings.model.max_positions:
+        raise UserError(
+            f"pretrain.length is {settings.length}; the model reads at most {settings.model.max_positions} tokens: "
+            "lower it or raise pretrain.model.max_positions"
+        )

@@ -1,0 +1,107 @@
+"""Rating: two answers to each open request, and which of them is preferred.
+
+The answers are sampled from the instruction-tuned model. The rater here is simulated and always labelled so; its utility
+is documented in `trivium.world.rater` and is not written to any file that a trainer reads. Pairs are split by request, so
+a held-out pair's request is never trained on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from pydantic import Field
+
+from trivium.base.config import Settings
+from trivium.base.errors import DataError, Interrupted
+from trivium.base.progress import Context, Progress
+
+NEEDS = ("gather", "finetune")
+NO_CLOCK = "1970-01-01T00:00:00+00:00"  # a simulated rater has none; the same run then writes the same bytes
+AT_ONCE = 256  # requests sampled between two looks at whether the user wants to stop
+
+
+class RateSettings(Settings):
+    """How many requests are answered, and how."""
+
+    requests: int = Field(default=3000, ge=10, description="open requests that are answered twice and judged")
+    heldout_share: float = Field(default=0.15, gt=0, lt=1, description="share of the requests kept for measuring")
+    max_new_tokens: int = Field(default=48, ge=1)
+    temperature: float = Field(default=1.0, gt=0)
+    rater: Literal["simulated:world"] = "simulated:world"
+
+
+def run(settings: RateSettings, context: Context) -> dict[str, Any]:
+    """Sample, judge, and write `preferences.jsonl`. Returns the headline figures."""
+    from trivium.base.files import read_jsonl, write_json, write_jsonl
+    from trivium.base.seeds import python_random
+    from trivium.world import rater
+
+    source = context.inputs["gather"] / "prompts" / "train.jsonl"
+    requests = list(read_jsonl(source))[: settings.requests]
+    if len(requests) < 10:
+        raise DataError(f"{len(requests)} open requests; at least 10 are needed", file=source)
+    heldout = round(len(requests) * settings.heldout_share)
+    same = 0
+    utilities: list[tuple[float, float]] = []
+
+    def judged() -> Iterator[dict[str, Any]]:
+        nonlocal same
+        for number, (request, (first, second)) in enumerate(
+            zip(requests, answers_of(requests, settings, context), strict=True)
+        ):
+            if first == second:
+                same += 1
+                continue
+            prompt = request["messages"][-1]["content"]
+            random = python_random(context.seed, "rate", request["id"])
+            ended = (first[1], second[1])
+            preferred = rater.judge(prompt, first[0], second[0], random, ended=ended)
+            chosen, rejected = (first, second) if preferred == 0 else (second, first)
+            split = "heldout" if number < heldout else "train"
+            if split == "heldout":
+                pair = [rater.utility(prompt, text, end) for text, end in (first, second)]
+                utilities.append((pair[0], pair[1]))
+            yield {
+                "prompt": request["messages"],
+                "chosen": chosen[0],
+                "rejected": rejected[0],
+                "chosen_ended": chosen[1],
+                "rejected_ended": rejected[1],
+                "rater": settings.rater,
+                "at": NO_CLOCK,
+                "prompt_id": request["id"],
+                "split": split,
+            }
+
+    pairs = write_jsonl(context.folder / "preferences.jsonl", judged())
+    ceiling = rater.ceiling(utilities)
+    write_json(context.folder / "ceiling.json", {"ceiling": ceiling, "pairs": len(utilities), "rater": settings.rater})
+    return {"pairs": pairs, "same_answer_twice": same, "ceiling": ceiling, "rater": settings.rater}
+
+
+def answers_of(
+    requests: list[dict[str, Any]], settings: RateSettings, context: Context
+) -> Iterator[list[tuple[str, bool]]]:
+    """For each request two answers, each with whether it ended by itself."""
+    from trivium.base.words import Message
+    from trivium.generate import load_generator
+    from trivium.generate.engine import Request
+    from trivium.generate.sampling import Sampling
+
+    generator = load_generator(context.inputs["finetune"], context.device, context.threads)
+    sampling = Sampling(settings.max_new_tokens, settings.temperature)
+    for start in range(0, len(requests), AT_ONCE):
+        if context.stopping():
+            raise Interrupted(
+                f"stopped after {start} of {len(requests)} requests; the same command starts rating again"
+            )
+        part = requests[start : start + AT_ONCE]
+        prompts = [
+            generator.tokenizer.render([Message(**m) for m in request["messages"]], add_generation_prompt=True).ids
+            for request in part
+        ]
+        answered = generator.engine.run([Request(tuple(ids), 2) for ids in prompts], sampling, context.seed + start)
+        for rows in answered:
+            yield [(generator.tokenizer.decode(row.tokens).strip(), row.ended) for row in rows]
+        context.report(Progress("rate", min(start + AT_ONCE, len(requests)), len(requests), unit="requests"))

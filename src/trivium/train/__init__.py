@@ -1,0 +1,1 @@
+"""Training: one optimizer step, the one supervised loop, checkpoints. It never learns which stage is running."""

@@ -1,0 +1,67 @@
+"""What a training stage tells of each step, and the model folder that it leaves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from trivium.base.progress import Context, MetricsFile, Progress, read_metrics
+from trivium.model.folder import save
+from trivium.model.transformer import Transformer
+from trivium.tokenizer import Tokenizer
+from trivium.train.fit import StepRow
+
+
+class Recorder:
+    """Writes a metrics row and reports progress for each step; cuts the metrics back to where training resumed."""
+
+    def __init__(self, context: Context, steps: int) -> None:
+        self.context, self.steps = context, steps
+        self.path = context.folder / "trivium" / "metrics.jsonl"
+        self._file: MetricsFile | None = None
+        self._tokens = 0.0
+        self._origin = (0.0, 0.0)  # tokens and seconds at the (re)start
+
+    def write(self, row: StepRow, **more: Any) -> None:
+        """`more` are further figures of this step; those that are None are left out."""
+        if self._file is None:
+            self._file = MetricsFile(self.path, keep_until=row.step - 1)
+            earlier = read_metrics(self.path)
+            if earlier:
+                self._tokens = earlier[-1]["tokens"]
+                self._origin = (self._tokens, earlier[-1]["seconds"])
+        self._tokens += row.counted
+        speed = (self._tokens - self._origin[0]) / max(row.seconds - self._origin[1], 1e-9)
+        figures = {key: value for key, value in more.items() if value is not None}
+        self._file.write(
+            step=row.step,
+            tokens=int(self._tokens),
+            seconds=round(row.seconds, 3),
+            train_loss=row.loss,
+            learning_rate=row.rate,
+            gradient_norm=row.gradient_norm,
+            tokens_per_second=round(speed, 1),
+            **figures,
+        )
+        shown = {"loss": row.loss, "tokens/s": speed}
+        self.context.report(Progress(self.context.folder.name, row.step, self.steps, figures=shown))
+
+    def figures(self) -> dict[str, Any]:
+        """Tokens, training seconds and speed over the whole stage, interruptions included."""
+        rows = read_metrics(self.path)
+        seconds = rows[-1]["seconds"] if rows else 0.0
+        return {
+            "steps": rows[-1]["step"] if rows else 0,
+            "tokens": int(self._tokens),
+            "training_seconds": seconds,
+            "tokens_per_second": round(self._tokens / max(seconds, 1e-9)),
+        }
+
+
+def save_model_folder(model: Transformer, tokenizer: Tokenizer, folder: Path) -> None:
+    """Write model and tokenizer, such that `transformers` loads the folder as it is."""
+    model.eval()
+    special: dict[str, int | list[int]] = {"bos_token_id": tokenizer.end_of_text, "pad_token_id": tokenizer.pad}
+    special["eos_token_id"] = [tokenizer.end_of_turn, tokenizer.end_of_text]
+    save(model, folder, special)
+    tokenizer.save(folder)

@@ -1,0 +1,241 @@
+"""The command line: what it prints, its exit codes, Ctrl-C, and that it starts without torch."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.journey.fake_stages import calls, write_stages
+from trivium import __version__
+from trivium.apps.cli import PURPOSES, app, main
+from trivium.journey import runner
+from trivium.journey.graph import STAGES
+from trivium.journey.record import read_pending
+
+ROOT = Path(__file__).resolve().parents[2]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}", "NO_COLOR": "1", "COLUMNS": "80"}
+
+
+class Shell:
+    """A folder in which commands are given, with fake stages; says what each one printed and its exit code."""
+
+    def __init__(self, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.home, self._capsys = home, capsys
+        self.out = self.err = ""
+
+    def recipe(self, content: dict[str, Any]) -> None:
+        (self.home / "recipe.yaml").write_text(yaml.safe_dump({"name": "first", **content}))
+
+    def __call__(self, *arguments: str) -> int:
+        with pytest.raises(SystemExit) as ended:
+            main(list(arguments))
+        self.out, self.err = self._capsys.readouterr()
+        assert isinstance(ended.value.code, int)
+        return ended.value.code
+
+
+@pytest.fixture
+def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
+    for name in list(STAGES):
+        monkeypatch.delitem(STAGES, name)
+    for name, module in write_stages(tmp_path).items():
+        monkeypatch.setitem(STAGES, name, module)
+    monkeypatch.setattr(runner, "_write_report", lambda folder: (folder / "report.html").write_text("made"))
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.delenv("TRIVIUM_DEBUG", raising=False)
+    monkeypatch.chdir(tmp_path)
+    made = Shell(tmp_path, capsys)
+    made.recipe({"gather": None, "pretrain": None, "finetune": None})
+    return made
+
+
+def python(*arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments], capture_output=True, text=True, env=ENVIRONMENT, timeout=60, check=False, **more
+    )
+
+
+def test_help_and_import_need_no_torch_and_little_else() -> None:
+    code = "import sys; sys.argv = ['trivium', '--help']\nimport trivium\nfrom trivium.apps.cli import main\n"
+    code += "try: main()\nexcept SystemExit as end: print(end.code)\n"
+    code += "print(sorted({'torch', 'numpy', 'matplotlib', 'pydantic_core', 'trivium'} & set(sys.modules)))"
+    told = python("-c", code)
+    assert told.returncode == 0, told.stderr
+    assert "grammar" in told.stdout
+    assert told.stdout.splitlines()[-2] == "0"
+    assert "torch" not in told.stdout.splitlines()[-1]
+    assert "numpy" not in told.stdout.splitlines()[-1]
+
+
+def test_reading_a_real_recipe_s_sections_needs_no_torch() -> None:
+    code = "import sys\nfrom trivium.journey.graph import STAGES, load_stage\n"
+    code += "[load_stage(name) for name in STAGES]\nprint('torch' in sys.modules)"
+    told = python("-c", code)
+    assert told.stdout == "False\n", told.stderr
+
+
+def test_the_version(shell: Shell) -> None:
+    assert shell("--version") == 0
+    assert shell.out == f"trivium {__version__}\n"
+
+
+def test_every_command_has_help_that_fits_the_screen(shell: Shell) -> None:
+    names = [command.name or command.callback.__name__ for command in app.registered_commands if command.callback]
+    assert set(PURPOSES) <= set(names)
+    for name in [*names, "runs"]:
+        assert shell(name, "--help") == 0
+        assert f"trivium {name}" in shell.out
+        assert max(len(line) for line in shell.out.splitlines()) <= 80
+
+
+def test_a_run_tells_its_stages_and_what_to_do_next(shell: Shell) -> None:
+    assert shell("run", "recipe.yaml") == 0
+    lines = shell.out.splitlines()
+    assert lines[0] == "gather: stage 1 of 3 starts"
+    assert lines[1].startswith("gather: 0.")
+    assert lines[1].endswith("valid 1.23 bits/byte")
+    assert "report   runs/first/report.html" in lines
+    assert "talk     trivium chat runs/first" in lines
+    assert shell("run", "recipe.yaml") == 0
+    assert [line.split("  ")[1] for line in shell.out.splitlines()[:3]] == ["reused"] * 3
+    assert (shell.home / "runs/first/recipe.yaml").exists()
+
+
+def test_options_reach_the_run(shell: Shell) -> None:
+    options = ["--set", "pretrain.steps=4", "--set", "seed=9", "--runs", "other", "--name", "second", "--device", "cpu"]
+    assert shell("run", "recipe.yaml", *options, "--threads", "1", "--until", "pretrain") == 0
+    made = yaml.safe_load((shell.home / "other/second/recipe.yaml").read_text())
+    assert (made["name"], made["seed"], made["device"], made["threads"]) == ("second", 9, "cpu", 1)
+    assert calls(shell.home) == ["gather 0-3", "pretrain 0-4"]
+    assert shell("run", "recipe.yaml", *options, "--redo", "gather") == 0
+    assert calls(shell.home)[0] == "gather 0-3"
+
+
+def test_a_stage_by_name_runs_what_it_needs_and_redoes_nothing_that_is_current(shell: Shell) -> None:
+    assert shell("pretrain", "recipe.yaml") == 0
+    assert calls(shell.home) == ["gather 0-3", "pretrain 0-3"]
+    assert shell("finetune", "recipe.yaml") == 0
+    assert calls(shell.home) == ["finetune 0-3"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["run", "none.yaml"], "error: none.yaml: there is no such recipe; `trivium init` writes one\n"),
+        (["run", "recipe.yaml", "--set", "pretrain.stesp=3"], "did you mean 'steps'?\n"),
+        (["run", "recipe.yaml", "--until", "pretran"], "error: there is no stage 'pretran'; the stages are"),
+        (["run", "recipe.yaml", "--redo", "evaluate"], "error: the recipe has no 'evaluate'"),
+        (["run", "."], "this is a folder; a recipe is a YAML file"),
+        (["evaluate", "recipe.yaml"], "error: the recipe has no 'evaluate'"),
+        (["chat", "none"], "error: none: no such run; there is none in runs yet"),
+        (["check", "recipe.yaml", "--set", "gather.path=no.txt"], "'gather.path'"),
+        (["runs", "verify", "x"], "no such run"),
+        (["compare", "x"], "give at least one --prompt"),
+    ],
+)
+def test_a_user_s_mistake_is_one_sentence_and_exit_code_2(shell: Shell, arguments: list[str], told: str) -> None:
+    assert shell(*arguments) == 2
+    assert told in shell.err
+    assert "Traceback" not in shell.err
+    assert shell.out == ""
+
+
+@pytest.mark.parametrize(
+    "arguments", [["nothing"], ["run"], ["run", "recipe.yaml", "--threads", "-1"], ["run", "--no"]]
+)
+def test_a_wrong_command_line_is_exit_code_2(shell: Shell, arguments: list[str]) -> None:
+    assert shell(*arguments) == 2
+    assert "Usage" in shell.err
+
+
+def test_several_faults_are_a_line_each(shell: Shell) -> None:
+    assert shell("run", "recipe.yaml", "--set", "seed=x", "--set", "gather.txt=1") == 2
+    assert [line.split(": ")[0] for line in shell.err.splitlines()] == ["error", "error"]
+
+
+def test_a_failure_of_ours_is_exit_code_1_and_debug_shows_the_traceback(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(settings: Any, context: Any) -> dict[str, Any]:
+        raise KeyError("inside")
+
+    monkeypatch.setattr(STAGES["pretrain"], "run", broken)
+    broken.__annotations__["settings"] = STAGES["pretrain"].FakePretrainSettings
+    assert shell("run", "recipe.yaml") == 1
+    assert "error: KeyError: 'inside'" in shell.err
+    assert "--debug" in shell.err
+    with pytest.raises(KeyError):
+        main(["run", "recipe.yaml", "--debug"])
+    monkeypatch.setenv("TRIVIUM_DEBUG", "1")
+    with pytest.raises(KeyError):
+        main(["run", "recipe.yaml"])
+
+
+def test_a_full_disk_is_a_sentence(shell: Shell) -> None:
+    (shell.home / "crash").write_text("pretrain 1")
+    assert shell("run", "recipe.yaml") == 2
+    assert "the disk is full; free some space and start the same command again" in shell.err
+
+
+def start(home: Path, *arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "tests.apps.driver", str(home), *arguments]
+    return subprocess.Popen(
+        command, cwd=home, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def wait_for_state(home: Path, process: subprocess.Popen[str]) -> None:
+    end = time.monotonic() + 30
+    while not (home / "runs/first/pretrain/trivium/state/step.json").exists():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_saves_and_says_how_to_go_on(tmp_path: Path, number: signal.Signals) -> None:
+    recipe = {"name": "first", "gather": None, "pretrain": {"steps": 1000, "seconds_per_step": 0.02}}
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    process = start(tmp_path, "run", "recipe.yaml", "--set", "seed=3")
+    wait_for_state(tmp_path, process)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130, err
+    assert "stopping: the stage saves first" in err
+    assert "stopped: stopped at step" in err
+    assert err.rstrip().endswith("go on: trivium run recipe.yaml --set seed=3")
+    assert "Traceback" not in err
+    assert read_pending(tmp_path / "runs/first/pretrain")
+    done = int((tmp_path / "runs/first/pretrain/trivium/state/step.json").read_text())
+    calls(tmp_path)
+    faster = ["--set", "pretrain.steps=1000", "--set", "seed=3"]
+    assert 0 < done < 1000
+    again = start(tmp_path, "run", "recipe.yaml", *faster, "--until", "gather")
+    assert "reused" in again.communicate(timeout=30)[0]
+
+
+def test_the_second_signal_ends_at_once(tmp_path: Path) -> None:
+    recipe = {"name": "first", "gather": None, "pretrain": {"steps": 3, "seconds_per_step": 60.0}}
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    process = start(tmp_path, "run", "recipe.yaml")
+    end = time.monotonic() + 30
+    while not (tmp_path / "runs/first/pretrain/trivium/pending.json").exists():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    assert process.poll() is None, "the first signal must wait for the stage"
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert read_pending(tmp_path / "runs/first/pretrain")

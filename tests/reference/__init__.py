@@ -1,0 +1,1 @@
+"""The slow twins: obviously right versions of what the package does fast."""
