@@ -90,7 +90,7 @@ def figures_of(demos: list[Demo], seeds: list[int], offline: bool) -> list[Figur
             seeds,
             better="lower",
             bar=0.06,
-            note="the rater's agreement with itself less the reward model's with it, on held-out pairs",
+            note="accuracy of the best possible predictor of the rater's choices less the reward model's, on held-out pairs",
         ),
         Figure(
             "demo_bits_per_byte",

@@ -110,7 +110,9 @@ def start(
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """Kill the process group of `process` with SIGKILL and wait for it."""
+    """Kill the process group of `process` with SIGKILL, unless it has ended, and wait for it."""
+    if process.poll() is not None:
+        return
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

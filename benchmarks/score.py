@@ -1,14 +1,14 @@
 """One scorer for two systems: bits per character of a text under a nanoGPT checkpoint or a Hugging Face model folder.
 
-    python benchmarks/score.py --text valid.txt --model FOLDER
-    python benchmarks/score.py --text valid.txt --nanogpt DIR --checkpoint ckpt.pt --alphabet train+valid.txt --before C
+    python benchmarks/score.py --text valid.txt --window 128 --model FOLDER
+    python benchmarks/score.py --text valid.txt --window 64 --nanogpt DIR --checkpoint ckpt.pt --alphabet input.txt
 
-A model reads windows as long as those that it was trained on (`--window`), and every token of the text is predicted exactly
-once, so the sum of nats pays for all that is needed to write the text. It is divided by the characters of the text, whatever
-the tokens are. Two readings: `consecutive` windows, the first of whose tokens have little before them (this is what both
-systems were trained to do, and what nanoGPT's own validation loss samples), and `overlapping` ones, each going half a
-window further and counting only what no earlier one predicted. The first token of the text is predicted from what stood
-before it: the character `--before` for nanoGPT, a document's separator for a model folder.
+A model reads windows as long as those that it was trained on, and every token of the text is predicted exactly once, so
+the sum of nats pays for all that is needed to write the text; it is divided by the text's characters, whatever the tokens
+are. Two readings: `consecutive` windows, whose first tokens have little before them (both systems are trained so, and
+nanoGPT's own validation loss samples such windows), and `overlapping` ones, each going half a window further and counting
+only what no earlier one predicted. The text's first token is predicted from what stood before it: the last character
+of the training part for nanoGPT, a document's separator for a model folder.
 
 The folder is read by transformers, so nothing of Trivium computes its own score. Prints one line of JSON.
 Legend: B windows at once, T tokens in a window, N tokens of the text, V vocabulary.
@@ -49,7 +49,7 @@ def total_nats(logits_of: Logits, stream: Tensor, window: int, stride: int) -> f
     for first in range(0, len(ends), WINDOWS_AT_ONCE):
         part = ends[first : first + WINDOWS_AT_ONCE]
         rows = torch.stack([stream[end - window : end + 1] for end in part])  # (B, T + 1)
-        logits = logits_of(rows[:, :-1], rows[:, 1:]).double()  # (B, T, V)
+        logits = logits_of(rows[:, :-1].contiguous(), rows[:, 1:].contiguous()).double()  # (B, T, V)
         nats = torch.nn.functional.cross_entropy(logits.transpose(1, 2), rows[:, 1:], reduction="none")  # (B, T)
         before = [0 if first + row == 0 else ends[first + row - 1] for row in range(len(part))]
         for row, (end, counted) in enumerate(zip(part, before, strict=True)):
@@ -74,7 +74,8 @@ def model_folder(folder: Path, text: str) -> tuple[Logits, Tensor]:
     import transformers
 
     tokenizer: Any = transformers.AutoTokenizer.from_pretrained(folder)
-    model: Any = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    model: Any = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    model.eval()
     ids = tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
     assert tokenizer.decode(ids, clean_up_tokenization_spaces=False) == text, "the tokens do not give the text back"
     separator = tokenizer.convert_tokens_to_ids("<|endoftext|>")

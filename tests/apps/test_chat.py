@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from trivium.apps.chat import Chat, talk
-from trivium.base.errors import RunError
+from trivium.base.errors import RunError, UserError
 from trivium.base.words import Message
 from trivium.journey.assistant import Assistant
 
@@ -89,7 +89,7 @@ def test_one_prompt_is_answered_once(capsys: pytest.CaptureFixture[str]) -> None
     assert capsys.readouterr().out == "you said hello\n"
 
 
-def test_an_answer_that_is_interrupted_is_not_remembered(
+def test_an_answer_that_is_interrupted_or_fails_is_not_remembered(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     loader = Loader()
@@ -99,10 +99,17 @@ def test_an_answer_that_is_interrupted_is_not_remembered(
         yield "half"
         raise KeyboardInterrupt
 
+    def too_long(said: list[Message], **more: Any) -> Iterator[str]:
+        raise UserError("a prompt has 70 tokens")
+        yield ""
+
     echo = loader.made[0].stream
     monkeypatch.setattr(loader.made[0], "stream", interrupted)
     piped(monkeypatch, "one\n", chat)
     assert capsys.readouterr().out == "half\n"
+    monkeypatch.setattr(loader.made[0], "stream", too_long)
+    piped(monkeypatch, "long\n", chat)
+    assert capsys.readouterr().out == "\na prompt has 70 tokens\n"
     monkeypatch.setattr(loader.made[0], "stream", echo)
     "".join(chat.answer("two"))
     assert loader.made[0].given[0][0] == ["two"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -239,3 +240,90 @@ def test_the_second_signal_ends_at_once(tmp_path: Path) -> None:
     assert process.returncode == 130
     assert "Traceback" not in err
     assert read_pending(tmp_path / "runs/first/pretrain")
+
+
+def test_a_killed_run_goes_on_where_it_was(tmp_path: Path) -> None:
+    recipe = {"name": "first", "gather": None, "pretrain": {"steps": 4, "seconds_per_step": 0.4}}
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    process = start(tmp_path, "run", "recipe.yaml")
+    wait_for_state(tmp_path, process)
+    process.kill()
+    process.communicate(timeout=10)
+    calls(tmp_path)
+    again = start(tmp_path, "run", "recipe.yaml")
+    out, err = again.communicate(timeout=30)
+    assert again.returncode == 0, err
+    assert "pretrain: stage 2 of 2 goes on where it stopped" in out
+    (line,) = calls(tmp_path)
+    assert line in ("pretrain 1-4", "pretrain 2-4")
+
+
+def test_the_list_of_runs_and_cleaning(shell: Shell) -> None:
+    assert shell("runs", "list") == 0
+    assert "there is no run in runs yet" in shell.out
+    shell("run", "recipe.yaml")
+    shell("run", "recipe.yaml", "--set", "finetune.text=b")
+    assert shell("runs", "list") == 0
+    assert max(len(line) for line in shell.out.splitlines()) <= 80
+    assert "first" in shell.out
+    assert "all 3" in shell.out
+    assert shell("runs", "clean") == 0
+    assert "finetune-" in shell.out
+    assert "nothing was deleted; add --yes" in shell.out
+    assert list((shell.home / "runs/first/.old").iterdir())
+    assert shell("runs", "clean", "--yes") == 0
+    assert not list((shell.home / "runs/first/.old").iterdir())
+    assert shell("runs", "verify", "first") == 0
+    assert "runs/first: intact; 4 entries" in shell.out
+    (shell.home / "runs/first/gather/result.txt").write_text("edited")
+    assert shell("runs", "verify", "first") == 2
+    assert "changed after the stage was finished" in shell.err
+
+
+def test_a_whole_run_goes_only_after_a_yes(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    shell("run", "recipe.yaml")
+    monkeypatch.setattr("typer.confirm", lambda text: False)
+    assert shell("runs", "clean", "--all", "first") == 0
+    assert "nothing was deleted" in shell.out
+    assert shell("runs", "clean", "--all", "first", "--yes") == 0
+    assert not (shell.home / "runs/first").exists()
+    (shell.home / "mine").mkdir()
+    assert shell("runs", "clean", "--all", "mine", "--yes") == 2
+    assert (shell.home / "mine").exists()
+
+
+def test_check_says_what_would_run(shell: Shell) -> None:
+    assert shell("check", "recipe.yaml", "--name", "x") == 0
+    assert shell.out == "recipe.yaml: nothing wrong; it runs gather, pretrain, finetune in runs/x\n"
+    assert shell("check", "recipe.yaml", "--set", "gather.stps=1", "--set", "finetune.steps=0") == 2
+    assert len(shell.err.splitlines()) == 2
+
+
+def test_the_schema_is_json(shell: Shell) -> None:
+    assert shell("schema") == 0
+    assert set(json.loads(shell.out)["properties"]) >= {"name", "seed", "gather", "pretrain"}
+
+
+def test_a_single_prompt_goes_through_the_newest_model(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    class Parrot:
+        stage, answers = "finetune", True
+
+        def stream(self, said: list[Any], **sampling: Any) -> list[str]:
+            asked.append(sampling["temperature"])
+            return ["I heard ", said[-1].content]
+
+    def load(run: Path, stage: str | None, device: str) -> Parrot:
+        asked.append((run, stage))
+        return Parrot()
+
+    monkeypatch.setattr("trivium.journey.assistant.load", load)
+    shell("run", "recipe.yaml")
+    assert shell("chat", "first", "--prompt", "you", "--stage", "finetune", "--temperature", "0.5") == 0
+    assert shell.out == "I heard you\n"
+    assert asked == [(Path("runs/first"), "finetune"), 0.5]
+    assert shell.err == ""
+    shell("pretrain", "recipe.yaml", "--set", "gather.text=new")
+    assert shell("chat", "runs/first", "--prompt", "you") == 0
+    assert "note: 'finetune' was made before its inputs changed" in shell.err

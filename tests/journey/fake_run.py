@@ -31,7 +31,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 STEPS = {"pretrain": 600, "finetune": 300, "reward": 120, "align": 150}
 FIGURES: dict[str, dict[str, Any]] = {
-    "gather": {"documents": 18_204, "bytes": 12_437_115},
+    "gather": {"documents": 18_204, "bytes": 12_437_115, "instructions": 21_850, "prompts": 3410, "dropped": 358},
     "tokenize": {"vocab_size": 4096, "bytes_per_token": 4.13},
     "pretrain": {
         "parameters": 5_308_672,
@@ -55,7 +55,15 @@ FIGURES: dict[str, dict[str, Any]] = {
 GATHER = {
     "documents": 18_204,
     "bytes": 12_437_115,
-    "by_source": {"world": {"documents": 17_004, "bytes": 11_902_004}, "notes": {"documents": 1200, "bytes": 535_111}},
+    "instructions": 21_850,
+    "prompts": 3410,
+    "train": {"documents": 17_294, "bytes": 11_815_259},
+    "valid": {"documents": 910, "bytes": 621_856},
+    "rows": {"documents/train": 17_294, "documents/valid": 910},
+    "by_source": {
+        "world": {"documents": 17_004, "bytes": 11_902_004},
+        "notes": {"documents": 1200, "bytes": 535_111},
+    },
     "by_kind": {
         "story": {"documents": 6120, "bytes": 4_803_220},
         "facts": {"documents": 5210, "bytes": 2_904_118},
@@ -63,15 +71,33 @@ GATHER = {
         "news": {"documents": 1974, "bytes": 1_483_576},
         "books": {"documents": 1000, "bytes": 535_111},
     },
-    "dropped": {"duplicate": 311, "too short": 47, "not UTF-8": 2},
+    "sources": {"world": {"kind": "world"}, "notes": {"kind": "files"}},
+    "dropped": {"exact duplicate": 311, "no text": 47},
+    "mended": {"line endings": 12},
+    "names": {"exact duplicate": ["notes/a.txt", "notes/b.txt"], "no text": ["notes/empty.txt"]},
     "seconds": 3.81,
 }
 TOKENIZE = {
     "vocab_size": 4096,
-    "bytes_per_token": {"overall": 4.13, "world": 4.21, "notes": 3.36},
-    "longest_tokens": [" grandmother", " lighthouse", " everything", " afternoon", " yesterday"],
+    "shards": {
+        "train": {"tokens": 2_862_004, "documents": 17_294, "bytes": 11_815_259},
+        "valid": {"tokens": 150_570, "documents": 910, "bytes": 621_856},
+    },
+    "bytes_per_token": 4.1301,
+    "bytes_per_token_by_source": {"world": 4.2113, "notes": 3.3607},
     "unused_tokens": 38,
-    "sample": {"text": "The old lighthouse", "tokens": ["The", " old", " light", "house"]},
+    "longest_tokens": [{"text": " grandmother", "count": 208}, {"text": " lighthouse", "count": 97}],
+    "frequent_tokens": [
+        {"text": ".", "count": 81_003},
+        {"text": " the", "count": 66_120},
+        {"text": "\n", "count": 40_871},
+    ],
+    "sample": {
+        "text": "The old lighthouse",
+        "ids": [300, 412, 1877, 902],
+        "tokens": ["The", " old", " light", "house"],
+    },
+    "seconds": {"training": 4.1, "encoding": 2.14},
 }
 
 LEVELS = ("phrasing", "entity", "task")
@@ -283,7 +309,7 @@ def finish(folder: Path, stage: str) -> None:
         how="made",
         started_at=f"2026-11-21T09:1{index}:00+00:00",
         finished_at=f"2026-11-21T09:1{index}:48+00:00",
-        parts=Parts.model_validate(parts),
+        parts=Parts.model_validate(dict.fromkeys(Parts.model_fields, "c0de") | parts),
     )
     write_record(folder / stage, record)
     append(folder, record, "reused" if stage in ("gather", "tokenize") else "made")

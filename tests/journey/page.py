@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from pathlib import Path
+
+from trivium.journey.report import write_report
 
 INLINE = {"a", "b", "bdi", "code", "em", "i", "mark", "span", "strong"}
 VOID = {"meta", "link", "br", "img", "input", "hr", "path", "use", "base"}
@@ -70,3 +73,8 @@ def read_page(html: str) -> Page:
     page.close()
     assert not page.stack, f"left open: {page.stack}"
     return page
+
+
+def page_of(run: Path) -> Page:
+    """The page of the run's report, written anew."""
+    return read_page(write_report(run).read_text(encoding="utf-8"))

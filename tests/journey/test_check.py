@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,39 +10,33 @@ import pytest
 import yaml
 
 from tests.journey.fake_stages import write_stages
-from trivium.journey.check import BYTES, check, look_at
+from trivium.journey import check as module
+from trivium.journey.check import check
 
 
-def checked(home: Path, content: dict[str, Any] | str) -> list[str]:
+def checked(home: Path, content: dict[str, Any] | str, stages: dict[str, Any] | None = None) -> list[str]:
     path = home / "r.yaml"
     path.write_text(content if isinstance(content, str) else yaml.safe_dump(content))
-    return [fault.removeprefix(f"{path}").lstrip(":") for fault in check(path, [], write_stages(home))]
+    found = check(path, [], stages) if stages else check(path)
+    return [fault.removeprefix(f"{path}").lstrip(":").strip() for fault in found]
 
 
 def test_a_good_recipe_has_no_faults(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("good\n")
-    assert checked(tmp_path, {"gather": {"path": "a.txt"}, "pretrain": None}) == []
+    assert checked(tmp_path, {"gather": {"path": "a.txt"}, "pretrain": None}, write_stages(tmp_path)) == []
 
 
 def test_everything_is_said_at_once(tmp_path: Path) -> None:
-    (tmp_path / "bad.jsonl").write_text('{"a": 1}\n\n{"a": \n[1]\n')
-    faults = checked(
-        tmp_path,
-        {
-            "seed": -1,
-            "finetune": {"stepz": 3, "text": 7},
-            "gather": {"path": "none.txt", "files": ["bad.jsonl"]},
-        },
-    )
+    content = {"seed": -1, "finetune": {"stepz": 3, "text": 7}, "gather": {"path": "none.txt", "files": ["no/*.txt"]}}
+    faults = checked(tmp_path, content, write_stages(tmp_path))
     text = "\n".join(faults)
     assert "'seed'" in text
     assert "'finetune.stepz': unknown key; did you mean 'steps'?" in text
     assert "'finetune.text'" in text
     assert "'finetune' needs 'pretrain'" in text
     assert "'gather.path'" in text
-    assert "bad.jsonl:3: not JSON" in text
-    assert "bad.jsonl:4: each line must be a JSON object, this is a list" in text
-    assert len(faults) == 7
+    assert "'gather.files[0]'" in text
+    assert len(faults) == 6
 
 
 def test_what_is_not_yaml_is_the_only_thing_said(tmp_path: Path) -> None:
@@ -52,28 +47,45 @@ def test_what_is_not_yaml_is_the_only_thing_said(tmp_path: Path) -> None:
 def test_a_stage_may_know_more(tmp_path: Path) -> None:
     stages = write_stages(tmp_path)
     stages["gather"].check = lambda settings: [f"text is {settings.text}"]
-    (tmp_path / "r.yaml").write_text("gather:\n  text: odd\n")
-    assert check(tmp_path / "r.yaml", [], stages) == [f"{tmp_path / 'r.yaml'}: 'gather': text is odd"]
+    assert checked(tmp_path, "gather:\n  text: odd\n", stages) == ["'gather': text is odd"]
+
+
+def gathering(*sources: dict[str, Any]) -> dict[str, Any]:
+    return {"gather": {"sources": list(sources)}}
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "fault"),
+    ("source", "content", "fault"),
     [
-        ("a.txt", b"", "empty"),
-        ("a.txt", b"one\ntw\xf6\n", "a.txt:2: not UTF-8 (byte 0xf6)"),
-        ("a.txt", b"one\ntw\xf6", "a.txt:2: not UTF-8 (byte 0xf6)"),
-        ("a.jsonl", b'{"a": "\xe4"}\n', "a.jsonl:1: not UTF-8 (byte 0xe4)"),
-        ("a.jsonl", b'{"a": 1}\n"text"\n', "a.jsonl:2: each line must be a JSON object, this is a str"),
+        ({"kind": "files", "path": "a.txt"}, b"", "nothing to read"),
+        ({"kind": "files", "path": "a.txt"}, b"one\ntw\xf6\n", "a.txt: byte 0xf6 at byte 6 of the file is not UTF-8"),
+        ({"kind": "files", "path": "a.pdf"}, b"x", "no file to read: only a.pdf there"),
+        ({"kind": "files", "path": "a.jsonl"}, b'{"text": "a"}\n\n{"txt": "b"}\n', "a.jsonl:3: field 'text': missing"),
+        ({"kind": "instructions", "path": "a.jsonl"}, b'{"a": 1}\n', "a.jsonl:1: a row has 'messages', or"),
+        ({"kind": "instructions", "path": "a.jsonl"}, b"[1\n", "a.jsonl:1: not JSON"),
     ],
 )
-def test_faults_in_data_name_file_and_line(tmp_path: Path, name: str, content: bytes, fault: str) -> None:
-    (tmp_path / name).write_bytes(content)
-    (found,) = look_at(tmp_path / name)
+def test_faults_in_data_name_source_file_line_and_field(
+    tmp_path: Path, source: dict[str, Any], content: bytes, fault: str
+) -> None:
+    (tmp_path / source["path"]).write_bytes(content)
+    (found,) = checked(tmp_path, gathering(source))
+    assert found.startswith("'gather.sources[0]': ")
     assert fault in found
 
 
-def test_good_data_has_no_faults_even_where_a_character_is_cut_by_the_look(tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_bytes(b"x" * (BYTES - 1) + "ö".encode() + b"x")
-    assert list(look_at(tmp_path / "a.txt")) == []
-    (tmp_path / "b.jsonl").write_text('{"a": "ö"}\n\n')
-    assert list(look_at(tmp_path / "b.jsonl")) == []
+def test_every_bad_file_of_a_folder_is_named_and_good_or_empty_ones_are_not(tmp_path: Path) -> None:
+    (tmp_path / "texts").mkdir()
+    for name, content in {"a": b"\xff", "b": b"good", "c": b"", "d": b"\xf6"}.items():
+        (tmp_path / "texts" / f"{name}.txt").write_bytes(content)
+    faults = checked(tmp_path, gathering({"kind": "files", "path": "texts"}))
+    assert ["a.txt" in faults[0], "d.txt" in faults[1], len(faults)] == [True, True, 2]
+    faults = checked(tmp_path, gathering({"kind": "files", "path": "none"}, {"kind": "files", "path": "texts/b.txt"}))
+    assert len(faults) == 1
+    assert "'gather.sources[0].path'" in faults[0]
+
+
+def test_only_the_beginning_is_read(tmp_path: Path) -> None:
+    rows = [json.dumps({"text": f"text {number}"}) for number in range(module.ITEMS + 50)]
+    (tmp_path / "a.jsonl").write_text("\n".join([*rows, "broken"]))
+    assert checked(tmp_path, gathering({"kind": "files", "path": "a.jsonl", "split": "documents"})) == []

@@ -1,22 +1,16 @@
-"""The report tells what the run's files hold, all of it and nothing else, and no file can break or misuse the page."""
+"""The report tells what the run's files hold, all of it and nothing else."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
 import re
-import shutil
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.journey.fake_run import FIGURES, GATHER, ORDER, SAMPLES, TOKENIZE, build_run, scores, write, write_lines
-from tests.journey.page import Page, read_page
+from tests.journey.fake_run import FIGURES, GATHER, ORDER, build_run, scores, write, write_lines
+from tests.journey.page import Page, page_of, read_page
 from trivium.base.errors import RunError
 from trivium.journey.report import write_report
 from trivium.journey.report_phases import changed_words
@@ -29,40 +23,6 @@ SECTIONS = {
     "data": "gather",
     "lineage": "gather",
 }
-NASTY = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'><svg onload=alert(3)>"
-LIMIT = 1_500_000
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished run; tests must not change it."""
-    return build_run(tmp_path_factory.mktemp("runs") / "first")
-
-
-def page_of(run: Path) -> Page:
-    return read_page(write_report(run).read_text(encoding="utf-8"))
-
-
-@pytest.fixture(scope="module")
-def html(whole: Path) -> str:
-    return write_report(whole).read_text(encoding="utf-8")
-
-
-@pytest.fixture(scope="module")
-def page(html: str) -> Page:
-    return read_page(html)
-
-
-@pytest.fixture
-def no_drawings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if matplotlib were not installed; drawing is most of the time that a report takes."""
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-
-
-@pytest.fixture
-def small(tmp_path_factory: pytest.TempPathFactory, no_drawings: None) -> Path:
-    """A run of the test's own, without drawings."""
-    return build_run(tmp_path_factory.mktemp("small") / "run")
 
 
 def test_the_head_tells_result_time_seed_and_machine(page: Page) -> None:
@@ -141,12 +101,36 @@ def test_data_and_tokenizer_figures(page: Page) -> None:
     shown = page.section("data")
     for source in (*GATHER["by_source"].values(), *GATHER["by_kind"].values()):
         assert f"{source['documents']:,}" in shown
-    for reason, number in GATHER["dropped"].items():
-        assert f"{reason} {number}" in shown
-    for figure in ("4,096", "4.13", "38", "4.21", "3.36", "·grandmother", "·light", "house"):
+    assert "exact duplicate for example notes/a.txt 311" in shown
+    assert "no text for example notes/empty.txt 47" in shown
+    assert "line endings 12" in shown
+    for figure in (
+        "Documents 18,204",
+        "Text 12.4 MB",
+        "To validate with 622 kB",
+        "Instructions 21,850",
+        "requests 3,410",
+    ):
         assert figure in shown
-    assert len(TOKENIZE["sample"]["tokens"]) == 4
-    assert "4 tokens" in shown
+    for figure in ("vocabulary 4,096", "Bytes per token 4.13", "To train on 11.8 MB", "2.86 million", "text 38"):
+        assert figure in shown
+    assert "world 4.21" in shown
+    assert "notes 3.36" in shown
+    chips = [attributes["title"] for _, attributes in page.elements if attributes.get("class", "").startswith("chip ")]
+    assert chips == [
+        "3 bytes",
+        "4 bytes",
+        "6 bytes",
+        "5 bytes",
+        "12 bytes, 208 times",
+        "11 bytes, 97 times",
+        "1 byte, 81,003 times",
+        "4 bytes, 66,120 times",
+        "1 byte, 40,871 times",
+    ]
+    assert "The·old·lighthouse" in shown
+    assert "4 tokens; · is a space" in shown
+    assert "↵" in shown
 
 
 def test_curves_say_in_words_what_they_draw(page: Page) -> None:
@@ -156,6 +140,12 @@ def test_curves_say_in_words_what_they_draw(page: Page) -> None:
     assert len(curves) == 8
     assert any("KL 0.02 at step 1, 3.42 at step 150" in label for label in curves)
     assert any("83% at step 120; ceiling 88%; by length alone 61%" in label for label in curves)
+
+
+def test_nested_settings_are_told_by_the_names_that_set_takes(page: Page) -> None:
+    shown = page.section("lineage")
+    for setting in ("model.num_layers 6", "optimizer.learning_rate 0.0231", "kl_weight 0.04", "rater simulated:world"):
+        assert setting in shown
 
 
 def test_the_lineage_holds_and_a_changed_file_breaks_it(tmp_path: Path) -> None:
@@ -193,6 +183,14 @@ def test_an_unfinished_stage_is_drawn_as_far_as_it_came(tmp_path: Path) -> None:
     assert "From raw text to a model that knows the language" in shown.text
 
 
+def test_scores_of_an_evaluation_that_is_not_finished_are_not_shown(small: Path) -> None:
+    (small / "evaluate" / "trivium" / "stage.json").unlink()  # they may be about models that are there no more
+    shown = page_of(small)
+    assert not shown.section("scores")
+    assert "Questions with one right answer" not in shown.text
+    assert "74%" not in shown.text
+
+
 def test_a_damaged_line_is_named_and_the_others_are_used(tmp_path: Path) -> None:
     run = build_run(tmp_path / "run", ("gather", "tokenize", "pretrain"))
     metrics = run / "pretrain" / "trivium" / "metrics.jsonl"
@@ -204,168 +202,11 @@ def test_a_damaged_line_is_named_and_the_others_are_used(tmp_path: Path) -> None
     assert "at step 600" in shown.section("curves")
 
 
-DAMAGES: dict[str, str | bytes] = {
-    "empty": "",
-    "cut": '{"a": [1, 2',
-    "list": "[1, null, []]",
-    "text": '"text"',
-    "null": "null",
-    "binary": b"\xff\xfe\x00\x80",
-    "deep": "[" * 100_000,
-    "wrong": json.dumps(
-        {"figures": [], "scores": {"a": 1}, "sample": 3, "by_kind": [1], "seconds": "long", "prompt": 5}
-    ),
-}
-ARTEFACTS = (
-    "recipe.yaml",
-    "lineage.json",
-    "gather/gather.json",
-    "tokenize/tokenize.json",
-    "pretrain/trivium/stage.json",
-    "align/trivium/metrics.jsonl",
-    "rate/preferences.jsonl",
-    "rate/ceiling.json",
-    "evaluate/scores.json",
-    "evaluate/samples.jsonl",
-)
-
-
-@pytest.mark.parametrize("artefact", ARTEFACTS)
-def test_damaged_and_missing_files_are_said_and_nothing_crashes(
-    whole: Path, tmp_path: Path, artefact: str, no_drawings: None
-) -> None:
-    run = shutil.copytree(whole, tmp_path / "run")
-    for name, damage in DAMAGES.items():
-        (run / artefact).write_bytes(damage if isinstance(damage, bytes) else damage.encode())
-        shown = page_of(run)
-        if name in ("cut", "binary", "deep") and not artefact.endswith("jsonl"):
-            assert "What could not be read" in shown.text, name
-            assert f"{artefact}: " in shown.text, name
-    (run / artefact).unlink()
-    page_of(run)
-
-
-JSON_VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
-    max_leaves=5,
-)
-
-
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=st.data())
-def test_any_value_in_any_place_of_any_file_still_gives_a_page(small: Path, data: st.DataObject) -> None:
-    artefact = data.draw(st.sampled_from(ARTEFACTS[1:]))
-    original = (small / artefact).read_text()
-    lines = original.splitlines() if artefact.endswith("jsonl") else [original]
-    content = json.loads(lines[0])
-    lines[0] = json.dumps(_replace_somewhere(content, data))
-    try:
-        (small / artefact).write_text("\n".join(lines) + "\n")
-        page_of(small)
-    finally:
-        (small / artefact).write_text(original)
-
-
-def _replace_somewhere(content: Any, data: st.DataObject) -> Any:
-    """`content` with a random value in one random place."""
-    if not content or not isinstance(content, dict | list) or data.draw(st.integers(0, 5)) == 0:
-        return data.draw(JSON_VALUES)
-    places = list(content) if isinstance(content, dict) else list(range(len(content)))
-    place = data.draw(st.sampled_from(places))
-    content[place] = _replace_somewhere(content[place], data)
-    return content
-
-
 def test_without_matplotlib_the_report_is_written_and_says_how_to_get_the_drawings(small: Path) -> None:
     html = write_report(small).read_text()
     assert "<svg" not in html
     assert "pip install 'trivium-lm[report]'" in read_page(html).section("curves")
     assert "KL 0.02 at step 1, 3.42 at step 150" in read_page(html).section("curves")
-
-
-def hostile_run(folder: Path) -> Path:
-    """A run whose every text is hostile: markup, control and direction characters, very long lines."""
-    endings = (
-        "\u202egnp.exe",
-        "\u2066" * 50,
-        "\x00\x07\x1b[31m\x85",
-        "‮" * 9,
-        "\ud800",
-        "word " * 25_000,
-        "x" * 100_000,
-        "\n" * 5_000,
-    )
-    samples = [
-        {
-            "prompt": NASTY + ending,
-            "kind": NASTY + ending[:2000],
-            "answers": dict.fromkeys(("pretrain", "finetune", "align"), ending + NASTY),
-            "reference": None if number % 2 else NASTY + ending,
-            "rewards": {"finetune": 0.5, "align": -1e308},
-        }
-        for number, ending in enumerate(endings * 3)
-    ]
-    run = build_run(folder, samples=samples)
-    write(run / "recipe.yaml", json.dumps({"name": NASTY, "seed": 7, **dict.fromkeys(ORDER)}))
-    write(
-        run / "gather" / "gather.json",
-        {"documents": 1, "bytes": 2, "by_kind": {NASTY + "\u202e": 3}, "dropped": {NASTY: 4}},
-    )
-    write(
-        run / "tokenize" / "tokenize.json",
-        {"longest_tokens": [NASTY] * 500, "sample": {"tokens": [NASTY, "\u202e"] * 500}},
-    )
-    rows: list[dict[str, Any]] = [{"name": NASTY, "stage": NASTY, "value": 0.5, "note": NASTY, "unit": NASTY}] * 3
-    write(run / "evaluate" / "scores.json", {"scores": [*rows, {"name": f"instructions/family/{NASTY}", "value": 1}]})
-    record = json.loads((run / "pretrain" / "trivium" / "stage.json").read_text())
-    record |= {"settings": {NASTY: NASTY}, "how": NASTY, "versions": {"platform": NASTY}, "finished_at": NASTY}
-    write(run / "pretrain" / "trivium" / "stage.json", record)
-    write(run / "rate" / "ceiling.json", NASTY)
-    return run
-
-
-def test_hostile_texts_are_shown_as_text_and_nothing_else(tmp_path: Path, page: Page) -> None:
-    run = hostile_run(tmp_path / "<b>run")
-    html = write_report(run).read_text(encoding="utf-8")
-    shown = read_page(html)
-    assert {tag for tag, _ in shown.elements} <= {tag for tag, _ in page.elements} | {"details", "summary"}
-    assert not [name for _, attributes in shown.elements for name in attributes if name.startswith("on")]
-    assert shown.scripts == page.scripts
-    assert NASTY in shown.section("changed")
-    assert "<b>run" in shown.section("on")
-    assert not re.findall("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", html), (
-        "control characters are made visible"
-    )
-    assert "<U+202E>" in shown.section("changed")
-    assert "␀␇␛[31m<U+0085>" in shown.section("changed")
-    assert re.search(r"Show all \(1[0-9]{2},[0-9]{3} characters\)", shown.text)
-    assert len(html.encode()) < LIMIT
-    assert max(len(text) for text in shown.pieces) < 13_000
-
-
-def test_texts_from_outside_are_isolated_from_the_direction_around_them(page: Page, html: str) -> None:
-    texts = [attributes for _, attributes in page.elements if "text" in attributes.get("class", "").split()]
-    assert len(texts) > len(SAMPLES) * 4
-    assert all(attributes.get("dir") == "auto" for attributes in texts)
-    style = re.search(r"^\.text \{[^}]*\}", html, re.MULTILINE)
-    assert style
-    assert "unicode-bidi: isolate" in style.group()
-
-
-def test_the_page_asks_nothing_of_the_network(html: str, page: Page) -> None:
-    for _, attributes in page.elements:
-        for name in ("src", "href", "xlink:href", "srcset", "action", "poster", "data", "background", "formaction"):
-            assert attributes.get(name, "#").startswith("#"), attributes
-    assert set(re.findall(r"url\((.)", html)) <= {"#"}
-    assert "@import" not in html
-    assert "http:" not in html.replace("http-equiv", "")
-    assert "https:" not in html
-    policy = next(attributes["content"] for _, attributes in page.elements if "http-equiv" in attributes)
-    digest = base64.b64encode(hashlib.sha256("".join(page.scripts).encode()).digest()).decode()
-    assert policy.startswith("default-src 'none'")
-    assert f"script-src 'sha256-{digest}'" in policy
-    assert len(html.encode()) < LIMIT
 
 
 def test_ids_are_unique_and_every_reference_finds_its_target(page: Page, html: str) -> None:
@@ -463,4 +304,5 @@ def test_explanations_claim_only_what_is_seen() -> None:
     assert "as it was, mistake included" in explain("align", Seen("x", "wrong"), Seen("x", "wrong"))
     assert "spoiled" in explain("align", Seen("x", "wrong"), Seen("y", "right"))
     assert "has become right" in explain("align", Seen("y", "right"), Seen("x", "wrong"))
-    assert "says nothing" in explain("align", Seen(" "), poor)
+    assert "the text was over" in explain("align", Seen(" "), poor)
+    assert explain("pretrain", Seen("", ended=False)) == "It says nothing that can be read."

@@ -1,6 +1,6 @@
 """A conversation in the terminal: answers appear as they are drawn; lines that begin with / are commands.
 
-Works with a piped standard input too: then it prints the answers and nothing else.
+Works with a piped standard input too: then it prints what it has to say and no prompts.
 """
 
 from __future__ import annotations
@@ -100,17 +100,18 @@ def talk(chat: Chat, prompt: str | None = None) -> None:
         line = _read("\n> " if at_terminal else "")
         if line is None:
             break
-        if line.startswith("/"):
-            try:
+        try:
+            if line.startswith("/"):
                 reply = chat.command(line)
-            except TriviumError as error:
-                reply = str(error)
-            if reply is None:
-                break
-            print(reply)
-        elif line:
-            with contextlib.suppress(KeyboardInterrupt):  # ends the answer, not the conversation
+                if reply is None:
+                    break
+                print(reply)
+            elif line:
                 _write(chat.answer(line))
+        except KeyboardInterrupt:
+            pass  # ends the answer, not the conversation
+        except TriviumError as error:  # a request that is too long, a stage that is not there
+            print(error)
 
 
 def _read(prompt: str) -> str | None:

@@ -95,9 +95,10 @@ def list_runs(runs: RunsFolder = RUNS) -> None:
 
 
 def _stages_of(line: RunLine) -> str:
-    told = [stage.name if stage.state == "finished" else f"{stage.name} ({stage.state})" for stage in line.stages]
-    missing = f"to do: {', '.join(line.waiting)}" if line.waiting else ""
-    return ", ".join(told) + ("; " if told and missing else "") + missing
+    finished = sum(stage.state == "finished" for stage in line.stages)
+    told = [f"{finished} of {len(line.stages) + len(line.waiting)}" if not line.finished else f"all {finished}"]
+    told += [f"{stage.name} {stage.state}" for stage in line.stages if stage.state != "finished"]
+    return ", ".join(told + ([f"next {line.waiting[0]}"] if line.waiting else []))
 
 
 @runs.command()
@@ -118,6 +119,8 @@ def clean(
         if yes or typer.confirm(f"delete {run} and everything in it?"):
             remove(run, [run])
             print(f"deleted {run}")
+        else:
+            print("nothing was deleted")
         return
     failed = []
     for line in list_runs(runs):

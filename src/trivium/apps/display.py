@@ -17,7 +17,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bars
 
-from trivium.apps.figures import duration, headline, live
+from trivium.apps.figures import duration, headline, live, progressed
 from trivium.base.progress import Progress
 from trivium.base.words import StageResult
 from trivium.journey.runner import Event, StageStarted
@@ -85,7 +85,7 @@ class LineDisplay:
                 self._told = self._clock()
                 rest = f", {duration(left)} left" if left is not None else ""
                 figures = f", {live(event.figures)}" if event.figures else ""
-                self._print(f"{event.stage}: {event.done}/{event.total} {event.unit}{figures}{rest}")
+                self._print(f"{event.stage}: {progressed(event)}{figures}{rest}")
 
     def _print(self, text: str) -> None:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
@@ -121,8 +121,10 @@ class LiveDisplay:
         if isinstance(event, StageStarted):
             self._pace = Pace(self._clock)
             self._bars.reset(self._task, total=None, description=event.stage, visible=True, told=_begun(event))
+            self._bars.refresh()
         elif isinstance(event, StageResult):
             self._bars.update(self._task, visible=False)
+            self._bars.refresh()
             mark = "✓" if self._can_show("✓") else "+"
             style, colour = ("dim", "dim") if event.how == "reused" else ("bold", "green")
             line = f"[{colour}]{mark}[/] [{style}]{event.stage:<{NAME}}[/] {escape(_ended(event))}"
@@ -132,7 +134,7 @@ class LiveDisplay:
         else:
             left = self._pace.left(event)
             rest = f"{duration(left)} left" if left is not None else ""
-            parts = (f"{event.done}/{event.total}", live(event.figures), rest)
+            parts = (progressed(event), live(event.figures), rest)
             told = "  ".join(part for part in parts if part)
             self._bars.update(self._task, completed=event.done, total=event.total, told=told)
 

@@ -8,11 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from trivium.base.progress import Progress
+
 # Which figures of a finished stage are shown, in this order, and how. A stage without any shows its first two.
 HEADLINES: dict[str, str] = {
     "documents": "{:,} documents",
     "bytes": "{size}",
-    "vocab_size": "{:,} tokens in the vocabulary",
+    "instructions": "{:,} instructions",
+    "vocab_size": "vocabulary {:,}",
+    "bytes_per_token": "{:.2f} bytes/token",
     "valid_bits_per_byte": "valid {:.2f} bits/byte",
     "examples": "{:,} examples",
     "pairs": "{:,} pairs",
@@ -51,6 +55,13 @@ def live(figures: Mapping[str, float]) -> str:
     for name, value in figures.items():
         parts.append(f"{count(value)} {name}" if name.endswith("/s") else f"{name} {value:.3f}")
     return "  ".join(parts[:SHOWN])
+
+
+def progressed(progress: Progress) -> str:
+    """How far a stage is: '1200/2000 steps', '1.2 MB of 11 MB'."""
+    if progress.unit == "bytes":
+        return f"{size(progress.done)} of {size(progress.total)}"
+    return f"{progress.done}/{progress.total} {progress.unit}"
 
 
 def duration(seconds: float) -> str:

@@ -59,20 +59,16 @@ class MetricsFile:
             temporary = path.with_name(f".{path.name}.part")
             temporary.write_text("".join(_line(row) for row in rows), encoding="utf-8")
             os.replace(temporary, path)
-            self._file = open(path, "a", encoding="utf-8")  # noqa: SIM115 - lives as long as the stage
         except OSError as error:
             raise explain_os_error(error, path) from error
 
     def write(self, **row: Any) -> None:
         """Append one row; numbers that are not finite are written as null."""
         try:
-            self._file.write(_line(row))
-            self._file.flush()
+            with open(self.path, "a", encoding="utf-8") as file:
+                file.write(_line(row))
         except OSError as error:
             raise explain_os_error(error, self.path) from error
-
-    def close(self) -> None:
-        self._file.close()
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:

@@ -59,7 +59,7 @@ def load_conversations(path: Path, tokenizer: Tokenizer, limit: int) -> Conversa
     tokens: list[Array] = []
     learned: list[Array] = []
     dropped = longest = 0
-    for line, example in read_examples(path):
+    for _, example in read_examples(path):
         rendered = tokenizer.render(example.messages)
         longest = max(longest, len(rendered.ids))
         if len(rendered.ids) > limit:
@@ -68,7 +68,11 @@ def load_conversations(path: Path, tokenizer: Tokenizer, limit: int) -> Conversa
         tokens.append(numpy.array(rendered.ids, numpy.int32))
         learned.append(numpy.array(rendered.mask, bool))
     if not tokens:
-        what = f"all {dropped} conversations are longer than the model's {limit} tokens (the longest has {longest})" if dropped else "no conversation"
+        what = (
+            f"all {dropped} conversations are longer than the model's {limit} tokens (the longest has {longest})"
+            if dropped
+            else "no conversation"
+        )
         raise DataError(f"{what}; give shorter ones or a larger pretrain.model.max_positions", file=path)
     starts = numpy.cumsum([0, *(len(row) for row in tokens)])
     return Conversations(numpy.concatenate(tokens), numpy.concatenate(learned), starts, tokenizer.pad, dropped)
@@ -84,7 +88,9 @@ def messages_of(row: Mapping[str, Any], path: Path | str, line: int | None) -> t
     """The conversation in `messages` of a row. Raises DataError, naming the field, where there is nothing to learn."""
     turns = row.get("messages")
     if not isinstance(turns, list) or not turns:
-        raise DataError("should be a list of turns, each with 'role' and 'content'", file=path, line=line, field="messages")
+        raise DataError(
+            "should be a list of turns, each with 'role' and 'content'", file=path, line=line, field="messages"
+        )
     messages = tuple(_message(turn, f"messages[{number}]", path, line) for number, turn in enumerate(turns))
     if messages[-1].role != "assistant" or len(messages) < 2:
         fault = "nothing to learn here; a conversation ends with what the assistant says, after another turn"
@@ -94,10 +100,14 @@ def messages_of(row: Mapping[str, Any], path: Path | str, line: int | None) -> t
 
 def _message(turn: Any, where: str, path: Path | str, line: int | None) -> Message:
     if not isinstance(turn, dict):
-        raise DataError(f"should be an object with 'role' and 'content', is {short(turn)}", file=path, line=line, field=where)
+        raise DataError(
+            f"should be an object with 'role' and 'content', is {short(turn)}", file=path, line=line, field=where
+        )
     role = turn.get("role")
     if role not in ROLES:
-        raise DataError(f"is {short(role)}; known roles: {', '.join(ROLES)}", file=path, line=line, field=f"{where}.role")
+        raise DataError(
+            f"is {short(role)}; known roles: {', '.join(ROLES)}", file=path, line=line, field=f"{where}.role"
+        )
     content = text_of(turn, "content", path, line, f"{where}.content")
     if not content.strip():
         raise DataError("is empty; give the words or take the line out", file=path, line=line, field=f"{where}.content")

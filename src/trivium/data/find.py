@@ -29,8 +29,15 @@ def find_files(path: Path, suffixes: Collection[str], ledger: Ledger) -> list[Pa
             ledger.drop(f"not {_either(suffixes)}", str(file))
             others.append(file.name)
     if not found:
-        there = f"only {', '.join(others[:MOST_SHOWN])}{' ...' if len(others) > MOST_SHOWN else ''}" if others else "nothing"
-        raise DataError(f"no file to read: {there} there, and {_either(suffixes)} can be read; mend the path or turn the files into text", file=path)
+        there = (
+            f"only {', '.join(others[:MOST_SHOWN])}{' ...' if len(others) > MOST_SHOWN else ''}"
+            if others
+            else "nothing"
+        )
+        raise DataError(
+            f"no file to read: {there} there, and {_either(suffixes)} can be read; mend the path or turn the files into text",
+            file=path,
+        )
     return found
 
 
@@ -47,7 +54,11 @@ def _files_at(path: Path, ledger: Ledger) -> Iterator[Path]:
     else:
         matches = sorted(map(Path, glob.glob(str(path), recursive=True)))
         if not matches:
-            raise DataError("there is no such file or folder, and it is no pattern that matches one; mend the path (relative to the recipe's folder)", file=path)
+            raise DataError(
+                "there is no such file or folder, nor a pattern that matches one; mend the path (it is relative to the "
+                "recipe's folder)",
+                file=path,
+            )
         seen = set()
         for match in matches:
             real = match.resolve()
@@ -61,7 +72,9 @@ def _walk(folder: Path, ledger: Ledger) -> Iterator[Path]:
     seen: set[tuple[int, int]] = set()
 
     def refuse(error: OSError) -> NoReturn:
-        raise DataError(f"cannot be read ({error.strerror}); make it readable or take it out of the source", file=error.filename)
+        raise DataError(
+            f"cannot be read ({error.strerror}); make it readable or take it out of the source", file=error.filename
+        )
 
     for place, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
         status = os.stat(place)

@@ -32,12 +32,15 @@ def permute(index: int | ndarray[Any, Any], count: int, seed: int, epoch: int = 
         while (place := _feistel(place, count, seed, epoch)) >= count:
             pass
         return place
-    assert index.size == 0 or (index.min() >= 0 and index.max() < count), f"indices {index.min()} to {index.max()} of {count}"
+    assert index.size == 0 or (index.min() >= 0 and index.max() < count), (
+        f"indices {index.min()} to {index.max()} of {count}"
+    )
     places = index.astype("uint64").ravel()
     walking = _feistel(places, count, seed, epoch)
     while (outside := walking >= count).any():
         walking[outside] = _feistel(walking[outside], count, seed, epoch)
-    return walking.reshape(index.shape).astype("int64")
+    result: ndarray[Any, Any] = walking.reshape(index.shape).astype("int64")
+    return result
 
 
 def _feistel(place: Any, count: int, seed: int, epoch: int) -> Any:

@@ -26,7 +26,11 @@ def read_rows(path: Path, broken: Broken, ledger: Ledger) -> Iterator[tuple[int,
         while line := file.readline(MOST_LINE_BYTES + 1):
             number += 1
             if len(line) > MOST_LINE_BYTES:
-                raise DataError(f"longer than {MOST_LINE_BYTES >> 20} MiB; cut the row into several, or give the text as .txt", file=path, line=number)
+                raise DataError(
+                    f"longer than {MOST_LINE_BYTES >> 20} MiB; cut the row into several, or give the text as .txt",
+                    file=path,
+                    line=number,
+                )
             if line.strip():
                 yield number, parse_row(decode(line, path, 0, broken, ledger, number), path, number)
 
@@ -38,11 +42,17 @@ def parse_row(text: str, path: Path, line: int) -> dict[str, Any]:
     except RecursionError:
         raise DataError("nested too deeply; mend the line or take it out", file=path, line=line) from None
     except json.JSONDecodeError as error:
-        raise DataError(f"not JSON ({error.msg} at column {error.colno}); mend the line or take it out", file=path, line=line) from None
+        raise DataError(
+            f"not JSON ({error.msg} at column {error.colno}); mend the line or take it out", file=path, line=line
+        ) from None
     except ValueError as error:
         raise DataError(f"not JSON ({error}); mend the line or take it out", file=path, line=line) from None
     if not isinstance(row, dict):
-        raise DataError(f"a row is a JSON object, this is a {type(row).__name__}; mend the line or take it out", file=path, line=line)
+        raise DataError(
+            f"a row is a JSON object, this is a {type(row).__name__}; mend the line or take it out",
+            file=path,
+            line=line,
+        )
     return row
 
 

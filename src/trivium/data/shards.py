@@ -31,15 +31,19 @@ class ShardWriter:
     def __init__(self, folder: Path, tokenizer_sha256: str, vocab_size: int, end_of_text: int) -> None:
         self._folder = folder
         self._dtype = numpy.dtype("<u2" if vocab_size <= SMALL_VOCABULARY else "<u4")
+        self._vocab_size = vocab_size
         self._facts = {"vocab_size": vocab_size, "end_of_text": end_of_text, "tokenizer_sha256": tokenizer_sha256}
         self._separator = numpy.array([end_of_text], self._dtype).tobytes()
-        self._files: dict[str, BinaryIO] = {name: open(folder / name, "wb") for name in (TOKENS, ENDS)}
+        self._files: dict[str, BinaryIO] = {
+            name: open(folder / name, "wb")  # noqa: SIM115 - closed by `close`
+            for name in (TOKENS, ENDS)
+        }
         self._hashes = {name: hashlib.sha256() for name in (TOKENS, ENDS)}
         self.tokens = self.documents = self.bytes = 0
 
     def add(self, ids: Array, text_bytes: int) -> None:
         """Append a document of `ids` (T,), which are those of `text_bytes` bytes of UTF-8 text."""
-        assert not len(ids) or int(ids.max()) < self._facts["vocab_size"], f"id {ids.max()} of {self._facts['vocab_size']}"
+        assert not len(ids) or int(ids.max()) < self._vocab_size, f"id {ids.max()} of {self._vocab_size}"
         self._write(TOKENS, ids.astype(self._dtype).tobytes() + self._separator)
         self.tokens += len(ids) + 1
         self._write(ENDS, self.tokens.to_bytes(8, "little"))
@@ -51,7 +55,10 @@ class ShardWriter:
         self.close()
         sizes = {"tokens": self.tokens, "documents": self.documents, "bytes": self.bytes}
         hashes = {name: digest.hexdigest() for name, digest in self._hashes.items()}
-        write_json(self._folder / HEADER, {"format": FORMAT, "dtype": self._dtype.name, **self._facts, **sizes, "sha256": hashes})
+        write_json(
+            self._folder / HEADER,
+            {"format": FORMAT, "dtype": self._dtype.name, **self._facts, **sizes, "sha256": hashes},
+        )
 
     def close(self) -> None:
         for file in self._files.values():
@@ -93,7 +100,10 @@ class Shard:
         except (KeyError, TypeError, ValueError) as error:
             raise RunError(f"{folder / HEADER}: damaged ({type(error).__name__}: {error}); {AGAIN}") from None
         if tokenizer_sha256 is not None and tokenizer_sha256 != self.tokenizer_sha256:
-            raise RunError(f"{folder}: these tokens are another tokenizer's ({self.tokenizer_sha256[:12]}, not {tokenizer_sha256[:12]}); run tokenize again")
+            raise RunError(
+                f"{folder}: these tokens are another tokenizer's ({self.tokenizer_sha256[:12]}, not "
+                f"{tokenizer_sha256[:12]}); run tokenize again"
+            )
         self.tokens = self._map(TOKENS, self.dtype, tokens)
         self.ends = self._map(ENDS, numpy.dtype("<u8"), documents)
         if (int(self.ends[-1]) if documents else 0) != tokens:

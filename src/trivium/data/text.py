@@ -40,7 +40,9 @@ def open_data(path: Path) -> BinaryIO:
     except FileNotFoundError:
         raise DataError("there is no such file; mend the path in the recipe", file=path) from None
     except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror}); make it readable or take it out of the source", file=path) from None
+        raise DataError(
+            f"cannot be read ({error.strerror}); make it readable or take it out of the source", file=path
+        ) from None
 
 
 def skip_byte_order_mark(file: BinaryIO, path: Path) -> int:
@@ -59,15 +61,17 @@ def decode(data: bytes, path: Path, offset: int, broken: Broken, ledger: Ledger,
     nul = data.find(0)
     if nul >= 0:
         raise DataError(
-            f"a NUL byte at byte {offset + nul} of {of_what}: a binary file, not text; take it out of the source", file=path, line=line
+            f"a NUL byte at byte {offset + nul} of {of_what}: a binary file, not text; take it out of the source",
+            file=path,
+            line=line,
         )
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
         if broken == "refuse":
             raise DataError(
-                f"byte 0x{data[error.start]:02x} at byte {offset + error.start} of {of_what} is not UTF-8; turn the file into UTF-8 "
-                "(iconv -f LATIN1 -t UTF-8), or set broken: replace on the source",
+                f"byte 0x{data[error.start]:02x} at byte {offset + error.start} of {of_what} is not UTF-8; turn the file "
+                "into UTF-8 (iconv -f LATIN1 -t UTF-8), or set broken: replace on the source",
                 file=path,
                 line=line,
             ) from None

@@ -34,7 +34,10 @@ class Windows:
         Raises UserError where the shard is shorter than one window and its last target.
         """
         if len(shard.tokens) <= length:
-            raise UserError(f"{shard.folder}: {len(shard.tokens):,} tokens; a window of {length:,} needs at least {length + 1:,}: lower the length or add text")
+            raise UserError(
+                f"{shard.folder}: {len(shard.tokens):,} tokens; a window of {length:,} needs at least {length + 1:,}: "
+                "lower the length or add text"
+            )
         self.shard, self.length, self.seed, self.apart = shard, length, seed, apart
         self.per_epoch = len(shard.tokens) // length
 
@@ -93,7 +96,9 @@ def valid_windows(shard: Shard, length: int, rows: int, most_rows: int | None = 
         weights = numpy.zeros(count * length, numpy.float32)
         weights[: end - start] = 1.0
         shape = (count, length)
-        yield Batch(_tensor(stream[:-1].reshape(shape)), _tensor(stream[1:].reshape(shape)), _tensor(weights.reshape(shape)))
+        yield Batch(
+            _tensor(stream[:-1].reshape(shape)), _tensor(stream[1:].reshape(shape)), _tensor(weights.reshape(shape))
+        )
 
 
 def _tensor(values: Array) -> Tensor:

@@ -1,8 +1,10 @@
 """Which stages there are, what each one needs, and in which order a recipe's stages run.
 
 A stage is a module with `NEEDS`, a settings class (what its `run` takes first) and `run(settings, context)`. It may
-also say `WANTS` (stages that it reads where the recipe has them), `CONTINUES` (settings that may grow without starting
-over) and `NOT_IN_KEY` (settings that do not change its result). Modules are imported when first asked for.
+also have `WANTS` (stages that it reads where the recipe has them), `CONTINUES` (settings that may grow without starting
+over), `NOT_IN_KEY` (settings that do not change its result), `depends_on(settings)` (what outside the recipe its
+result depends on, as JSON) and `check(settings)` (sentences about what is wrong with its data). Modules are imported
+when first asked for.
 """
 
 from __future__ import annotations

@@ -49,7 +49,8 @@ class FileHashes:
             self._known[f"{new}{os.sep}{path.removeprefix(prefix)}"] = self._known.pop(path)
 
     def save(self) -> None:
-        """Write the memory. Raises RunError as every other write does."""
+        """Write the memory, without files that are gone. Raises RunError as every other write does."""
+        self._known = {path: facts for path, facts in self._known.items() if os.path.exists(path)}
         try:
             write_atomic(self._memory, json.dumps(self._known))
         except OSError as error:

@@ -1,6 +1,7 @@
 """A stage's key: the hash of the settings that change its result, its inputs, its files, its seed and its code.
 
-Device, threads and paths are not in it: the content of the files at a path is. `grown_from` says whether a result can
+Device, threads and the folders that paths lead through are not in it; the files at a path are, by name and content.
+What else outside the recipe a result depends on its stage tells by `depends_on(settings)`. `grown_from` says whether a result can
 be continued, `differences` why one cannot be reused, in words.
 """
 
@@ -21,14 +22,15 @@ from trivium.journey.record import FORMAT, Parts
 
 def parts_of(stage: Stage, settings: Settings, inputs: Mapping[str, str], seed: int, hashes: FileHashes) -> Parts:
     """All that the stage's key depends on; `inputs` are the output hashes of the stages that it reads."""
-    pathless = map_values(settings, Path, lambda path: Path("."))
-    kept = {name: value for name, value in pathless.model_dump(mode="json").items() if name not in stage.not_in_key}
+    placeless = map_values(settings, Path, lambda path: Path(path.name))  # a source's documents are named after it
+    kept = {name: value for name, value in placeless.model_dump(mode="json").items() if name not in stage.not_in_key}
     return Parts(
         format=FORMAT,
         stage=stage.name,
         settings=kept,
         inputs=dict(inputs),
         files=hash_sources((path for _, path in paths_in(settings)), hashes),
+        outside=stage.module.depends_on(settings) if hasattr(stage.module, "depends_on") else None,
         seed=seed,
         code=code_hash(stage.source),
     )
@@ -56,6 +58,8 @@ def differences(old: Parts, new: Parts) -> str:
     told += [f"no input {name} any more" for name in old.inputs if name not in new.inputs]
     if old.files != new.files:
         told.append("the content of its files")
+    if old.outside != new.outside:
+        told += _setting_differences({"outside": old.outside}, {"outside": new.outside})
     if old.seed != new.seed:
         told.append(f"seed {old.seed} -> {new.seed}")
     if old.code != new.code:

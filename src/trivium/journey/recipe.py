@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import glob
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -67,7 +68,7 @@ def valid_sections(path: Path, overrides: Sequence[str] = (), stages: StageTable
 
 def _content_of(path: Path, overrides: Sequence[str], stages: StageTable) -> tuple[dict[str, Any], dict[Location, int]]:
     content, lines = read_yaml_lines(path)
-    content = apply_overrides({"name": _name_from(path), **content}, list(overrides))
+    content = apply_overrides({"name": name_from(path), **content}, list(overrides))
     content.update({name: {} for name in stages if name in content and content[name] is None})
     return content, lines
 
@@ -80,7 +81,8 @@ def _as_recipe(path: Path, content: dict[str, Any], lines: dict[Location, int], 
     return resolved
 
 
-def _name_from(path: Path) -> str:
+def name_from(path: Path) -> str:
+    """A run's name from a file's."""
     kept = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in path.stem).lstrip(".-")
     return kept or "run"
 
@@ -134,9 +136,21 @@ def files_at(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
     if path.is_dir():
-        inside = (file for file in path.rglob("*") if file.is_file())
-        return sorted(file for file in inside if not any(part.startswith(".") for part in file.relative_to(path).parts))
+        return sorted(_walk(path))
     return sorted(file for file in map(Path, glob.iglob(str(path), recursive=True)) if file.is_file())
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """The files under `folder` that are not hidden, through links too; a folder that two ways lead to counts once."""
+    seen = set()
+    for place, folders, files in os.walk(folder, followlinks=True):
+        here = os.path.realpath(place)
+        if here in seen:
+            folders.clear()
+            continue
+        seen.add(here)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(place, name) for name in files if not name.startswith(".") and Path(place, name).is_file())
 
 
 def missing_paths(recipe: Recipe, names: Sequence[str] | None = None) -> list[str]:

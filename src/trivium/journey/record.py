@@ -23,7 +23,7 @@ FORMAT = 1
 
 
 class Parts(BaseModel):
-    """All that a stage's key depends on. `files` and `code` are hashes; `inputs` are output hashes by stage."""
+    """All that a stage's key depends on: `files` and `code` are hashes, `inputs` output hashes, `outside` the stage's own."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -32,6 +32,7 @@ class Parts(BaseModel):
     settings: dict[str, Any]
     inputs: dict[str, str]
     files: str
+    outside: Any
     seed: int
     code: str
 

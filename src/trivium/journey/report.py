@@ -7,13 +7,14 @@ and `report.css`. The page asks nothing of the network and needs no script; a co
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import shlex
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from trivium.base.files import write_atomic
@@ -50,15 +51,21 @@ def write_report(run_folder: Path) -> Path:
     return path
 
 
+@functools.cache
+def _template() -> Template:
+    loader = FileSystemLoader(HERE)
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template("report.html.j2")
+
+
 def render(run: Run) -> str:
     """The page's HTML."""
-    environment = Environment(
-        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
     script = (HERE / "report.js").read_text(encoding="utf-8")
     drawn, no_drawings = curves(run)
     questions, requests = decks(run)
-    return environment.get_template("report.html.j2").render(
+    return _template().render(
         run=run,
         name=label(run.name),
         style=Markup((HERE / "report.css").read_text(encoding="utf-8")),
@@ -100,7 +107,7 @@ def commands(run: Run) -> tuple[Command, ...]:
         found.append(Command(f"trivium chat {folder}", f"Talk to the newest model, {models[-1]}."))
     if len(models) > 1:
         found.append(
-            Command(f"trivium chat {folder} --stage {models[0]}", f"Talk to an earlier one: {', '.join(models)}.")
+            Command(f"trivium chat {folder} --stage {models[0]}", f"Talk to an earlier one ({', '.join(models[:-1])}).")
         )
         line = f'trivium compare {folder} --prompt "Tell me a story about a fox."'
         found.append(Command(line, "See your own prompt through every model, side by side."))

@@ -5,29 +5,55 @@ Reads `gather.json` and `tokenize.json` without trusting their shape: a table th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from trivium.journey.report_read import Run
-from trivium.journey.report_values import Number, clean, count, label, number, percent, plain, size
+from trivium.journey.report_values import (
+    Number,
+    clean,
+    count,
+    label,
+    large,
+    many,
+    number,
+    percent,
+    plain,
+    reach,
+    size,
+)
+
+Figure = tuple[str, str, Callable[[Any], str]]  # dotted key, name, how it is written
 
 MOST_ROWS = 24
+MOST_LISTED = 30
 MOST_TOKENS = 160
 TOKEN_CHARACTERS = 60
+
 _FIGURES = (
     ("documents", "Documents", count),
     ("bytes", "Text", size),
+    ("train.bytes", "To train on", size),
+    ("valid.bytes", "To validate with", size),
     ("instructions", "Instructions", count),
-    ("prompts", "Requests to rate", count),
+    ("prompts", "Open requests", count),
+)
+_TOKEN_FIGURES = (
+    ("vocab_size", "Tokens in the vocabulary", count),
+    ("bytes_per_token", "Bytes per token", plain),
+    ("shards.train.tokens", "Tokens to train on", large),
+    ("shards.valid.tokens", "Tokens to validate with", large),
+    ("unused_tokens", "Never used in training text", count),
 )
 
 
 @dataclass(frozen=True)
 class Bar:
-    """A row of a table with a bar: `width` in percent of the longest."""
+    """A row of a table with a bar: `width` in percent of the longest; `hint` is an example."""
 
     label: str
+    hint: str
     values: tuple[str, ...]
     width: float
 
@@ -60,11 +86,11 @@ class Data:
 
 @dataclass(frozen=True)
 class Tokens:
-    """Figures of the tokenizer, a text cut into tokens, the longest tokens, and bytes per token by source."""
+    """Figures of the tokenizer, a text cut into tokens, lists of tokens, and tables of bars."""
 
     figures: tuple[tuple[str, str], ...]
     sample: tuple[Token, ...]
-    longest: tuple[Token, ...]
+    lists: tuple[tuple[str, tuple[Token, ...]], ...]
     tables: tuple[Bars, ...]
 
 
@@ -73,14 +99,13 @@ def data(run: Run) -> Data | None:
     content = run.gather
     if not content:
         return None
-    named = [(name, write, _amount(content.get(key))) for key, name, write in _FIGURES]
-    figures = [(name, write(amount)) for name, write, amount in named if amount is not None]
-    tables = [
-        _amounts("By kind", content.get("by_kind") or content.get("kinds")),
-        _amounts("By source", content.get("by_source") or content.get("sources")),
-        _counts("Left out, and why", content.get("dropped")),
-    ]
-    return Data(tuple(figures), tuple(table for table in tables if table is not None))
+    tables = (
+        _amounts("By kind", content.get("by_kind")),
+        _amounts("By source", content.get("by_source")),
+        _counts("Left out, and why", content.get("dropped"), content.get("names")),
+        _counts("Taken in, but mended", content.get("mended"), content.get("names")),
+    )
+    return Data(_figures(content, _FIGURES), tuple(table for table in tables if table is not None))
 
 
 def tokens(run: Run) -> Tokens | None:
@@ -88,38 +113,21 @@ def tokens(run: Run) -> Tokens | None:
     content = run.tokenize
     if not content:
         return None
-    per_token = content.get("bytes_per_token")
-    overall = per_token.get("overall") if isinstance(per_token, Mapping) else per_token
-    by_source = content.get("bytes_per_token_by_source") or per_token
-    figures = []
-    for name, value, write in (
-        ("Tokens in the vocabulary", content.get("vocab_size"), count),
-        ("Bytes per token", overall, plain),
-        ("Never used in the training text", _length(content.get("unused_tokens", content.get("unused"))), count),
-    ):
-        if number(value) is not None:
-            figures.append((name, write(value)))
-    sample = content.get("sample")
-    pieces = sample.get("tokens") or sample.get("pieces") if isinstance(sample, Mapping) else sample
-    tables = [_rates("Bytes per token, by source", by_source)]
+    lists = (("The longest tokens", "longest_tokens"), ("The most frequent tokens", "frequent_tokens"))
+    sample = reach(content, "sample.tokens")
+    chips = [(name, tuple(_chips(content.get(key), MOST_LISTED))) for name, key in lists]
+    table = _rates("Bytes per token, by source", content.get("bytes_per_token_by_source"))
     return Tokens(
-        tuple(figures),
-        tuple(_chip(piece) for piece in _texts(pieces)[:MOST_TOKENS]),
-        tuple(_chip(piece) for piece in _texts(content.get("longest_tokens", content.get("longest")))[:MOST_ROWS]),
-        tuple(table for table in tables if table is not None),
+        _figures(content, _TOKEN_FIGURES),
+        tuple(_chips(sample, MOST_TOKENS)),
+        tuple((name, found) for name, found in chips if found),
+        () if table is None else (table,),
     )
 
 
-def _amount(value: Any) -> Number | None:
-    """A number, or the sum of a mapping of numbers (such as a count for each split)."""
-    if isinstance(value, Mapping):
-        parts = [number(part) for part in value.values()]
-        return sum(part for part in parts if part is not None) if any(part is not None for part in parts) else None
-    return number(value)
-
-
-def _length(value: Any) -> Any:
-    return len(value) if isinstance(value, list) else value
+def _figures(content: Mapping[str, Any], wanted: Iterable[Figure]) -> tuple[tuple[str, str], ...]:
+    found = [(name, write, number(reach(content, key))) for key, name, write in wanted]
+    return tuple((name, write(value)) for name, write, value in found if value is not None)
 
 
 def _amounts(title: str, content: Any) -> Bars | None:
@@ -142,56 +150,62 @@ def _amounts(title: str, content: Any) -> Bars | None:
         )
         for name, documents, amount in found
     ]
-    return _bars(title, columns, rows)
+    return _bars(title, columns, rows, {})
 
 
-def _counts(title: str, content: Any) -> Bars | None:
+def _counts(title: str, content: Any, names: Any) -> Bars | None:
+    """Bars for {reason: number}; `names` gives examples by reason."""
     if not isinstance(content, Mapping):
         return None
-    rows = [(name, found, (count(found),)) for name, value in content.items() if (found := _amount(value)) is not None]
-    return _bars(title, ("Documents",), rows)
+    rows = [(name, found, (count(found),)) for name, value in content.items() if (found := number(value)) is not None]
+    examples = {name: listed[0] for name, listed in names.items() if listed} if _are_lists(names) else {}
+    return _bars(title, ("Times",), rows, examples)
+
+
+def _are_lists(names: Any) -> bool:
+    return isinstance(names, Mapping) and all(isinstance(listed, list) for listed in names.values())
 
 
 def _rates(title: str, content: Any) -> Bars | None:
-    if not isinstance(content, Mapping):
+    """Bars for {source: bytes per token}; nothing to compare where there is one source."""
+    if not isinstance(content, Mapping) or len(content) < 2:
         return None
-    rows = [
-        (name, found, (plain(found),))
-        for name, value in content.items()
-        if (found := number(value)) is not None and name != "overall"
-    ]
-    return _bars(title, ("Bytes per token",), rows)
+    rows = [(name, found, (plain(found),)) for name, value in content.items() if (found := number(value)) is not None]
+    return _bars(title, ("Bytes per token",), rows, {})
 
 
-def _bars(title: str, columns: tuple[str, ...], rows: Sequence[tuple[Any, Number, tuple[str, ...]]]) -> Bars | None:
+def _bars(
+    title: str,
+    columns: tuple[str, ...],
+    rows: Sequence[tuple[Any, Number, tuple[str, ...]]],
+    examples: Mapping[Any, Any],
+) -> Bars | None:
     if not rows:
         return None
     rows = sorted(rows, key=lambda row: -row[1])
     longest = max(rows[0][1], 1e-9)
-    bars = tuple(
-        Bar(label(name), values, round(max(0.0, 100 * amount / longest), 1))
+    bars = [
+        Bar(
+            label=label(name).replace("_", " "),
+            hint=f"for example {label(examples[name])}" if name in examples else "",
+            values=values,
+            width=round(max(0.0, 100 * amount / longest), 1),
+        )
         for name, amount, values in rows[:MOST_ROWS]
-    )
-    return Bars(title, columns, bars, max(0, len(rows) - MOST_ROWS))
+    ]
+    return Bars(title, columns, tuple(bars), max(0, len(rows) - MOST_ROWS))
 
 
-def _texts(content: Any) -> list[str]:
-    """Texts from a list of texts, or of objects or pairs that hold one."""
-    if not isinstance(content, list):
-        return []
-    found = []
-    for piece in content:
-        if isinstance(piece, Mapping):
-            piece = piece.get("text", piece.get("token"))
-        elif isinstance(piece, list) and piece:
-            piece = piece[0]
-        if isinstance(piece, str):
-            found.append(piece)
-    return found
+def _chips(content: Any, most: int) -> Iterator[Token]:
+    """Chips for a list of texts, or of {"text", "count"}; what is neither is left out."""
+    for piece in content[:most] if isinstance(content, list) else ():
+        text = piece.get("text") if isinstance(piece, Mapping) else piece
+        if isinstance(text, str):
+            times = f", {count(piece.get('count'))} times" if isinstance(piece, Mapping) else ""
+            yield _chip(text, times)
 
 
-def _chip(piece: str) -> Token:
-    safe = clean(piece[:TOKEN_CHARACTERS])
-    shown = safe.replace(" ", "\u00b7").replace("\n", "\u21b5").replace("\t", "\u21e5")
+def _chip(piece: str, times: str) -> Token:
+    shown = clean(piece[:TOKEN_CHARACTERS]).replace(" ", "\u00b7").replace("\n", "\u21b5").replace("\t", "\u21e5")
     more = "\u2026" if len(piece) > TOKEN_CHARACTERS else ""
-    return Token(shown + more, f"{len(piece.encode('utf-8', 'replace'))} bytes")
+    return Token(shown + more, f"{many(len(piece.encode('utf-8', 'replace')), 'byte')}{times}")

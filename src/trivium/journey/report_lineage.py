@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from trivium.base.errors import TriviumError
 from trivium.journey.lineage import verify_lineage
@@ -10,11 +12,12 @@ from trivium.journey.report_read import Run
 from trivium.journey.report_values import duration, label, moment, short_hash
 
 MOST_FAULTS = 12
+MOST_SETTINGS = 80
 
 
 @dataclass(frozen=True)
 class Link:
-    """One row of the table."""
+    """One row of the table, and the stage's settings by dotted name."""
 
     stage: str
     how: str
@@ -48,12 +51,21 @@ def lineage(run: Run) -> Lineage:
                 time=duration(facts.seconds),
                 key=short_hash(facts.key or (entry.key if entry else "")),
                 output=short_hash(facts.output_hash or (entry.output_hash if entry else "")),
-                settings=tuple((label(key), label(value, 200)) for key, value in facts.settings.items())[:60],
+                settings=tuple((label(key), label(value, 200)) for key, value in _flat(facts.settings))[:MOST_SETTINGS],
                 at=moment(facts.finished_at or (entry.at if entry else "")),
             )
         )
     holds, verdict, faults = _check(run)
     return Lineage(tuple(links), holds, verdict, faults)
+
+
+def _flat(settings: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Nested settings under the dotted names that --set takes."""
+    for key, value in settings.items():
+        if isinstance(value, dict) and value:
+            yield from _flat(value, f"{above}{key}.")
+        else:
+            yield above + key, value
 
 
 def _check(run: Run) -> tuple[bool | None, str, tuple[str, ...]]:
@@ -62,7 +74,7 @@ def _check(run: Run) -> tuple[bool | None, str, tuple[str, ...]]:
     try:
         verify_lineage(run.folder)
     except (TriviumError, OSError, RecursionError) as error:
-        faults = [label(line, 300) for line in str(error).splitlines()]
+        faults = [label(line.replace(f"{run.folder}/", ""), 300) for line in str(error).splitlines()]
         more = [f"and {len(faults) - MOST_FAULTS} more"] if len(faults) > MOST_FAULTS else []
         return (
             False,

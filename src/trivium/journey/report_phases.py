@@ -18,10 +18,10 @@ from trivium.journey.report_scores import asked, measure, right_answers, win_rat
 from trivium.journey.report_values import (
     Shown,
     clean,
-    count,
     duration,
     label,
     large,
+    many,
     number,
     percent,
     plain,
@@ -105,7 +105,7 @@ def _pretrain_data(run: Run) -> list[str]:
     named = ", ".join(label(kind, 24) for kind in list(kinds)[:6]) if isinstance(kinds, dict) else ""
     said = [f"Raw text without labels{': ' + named if named else ''}."]
     if documents is not None and amount is not None:
-        said.append(f"{count(documents)} documents, {size(amount)}.")
+        said.append(f"{many(documents, 'document')}, {size(amount)}.")
     return said
 
 
@@ -114,8 +114,8 @@ def _finetune_data(run: Run) -> list[str]:
     families = {name for _, kind, name in map(measure, run.scores) if kind == "family"}
     said = ["Instructions, each with its right answer."]
     if examples is not None:
-        of = f" of {len(families)} families" if families else ""
-        said.append(f"{count(examples)} examples{of}: small and specific beside the raw text.")
+        of = f" of {many(len(families), 'family', 'families')}" if families else ""
+        said.append(f"{many(examples, 'example')}{of}: small and specific beside the raw text.")
     return said
 
 
@@ -124,23 +124,23 @@ def _align_data(run: Run) -> list[str]:
     who = f"a {RATER}" if not people else "people" if len(people) == len(run.raters) else f"people and a {RATER}"
     said = [f"Pairs of the model's own answers; {who} said which one is better. No right answers."]
     if run.raters:
-        said.append(f"{count(sum(run.raters.values()))} pairs.")
+        said.append(f"{many(sum(run.raters.values()), 'pair')}.")
     return said
 
 
 def _training(run: Run, phase: Phase) -> list[str]:
     stage = run.stages[phase.model]
     if stage.state == "unfinished":
-        return [f"Not finished: {count(stage.last('step') or 0)} steps so far."]
+        return [f"Not finished: {many(stage.last('step') or 0, 'step')} so far."]
     said = []
     steps, tokens = stage.figure("steps"), stage.figure("tokens")
     method = stage.facts.settings.get("method")
     if steps is not None:
         by = f" of {label(method).upper()}" if isinstance(method, str) else ""
-        said.append(f"{count(steps)} steps{by}" + (f" over {large(tokens)} tokens." if tokens is not None else "."))
+        said.append(f"{many(steps, 'step')}{by}" + (f" over {large(tokens)} tokens." if tokens is not None else "."))
     reward_steps = run.stages["reward"].last("step") if phase.model == "align" else None
     if reward_steps is not None:
-        said.append(f"Before that, {count(reward_steps)} steps for the reward model.")
+        said.append(f"Before that, {many(reward_steps, 'step')} for the reward model.")
     seconds = sum(run.stages[name].facts.seconds or 0 for name in phase.stages)
     every = " with " + " and ".join(phase.stages[:-1]) if len(phase.stages) > 1 else ""
     return [*said, f"{duration(seconds)}{every}."] if seconds else said
@@ -241,15 +241,16 @@ def _card(sample: Sample) -> Card:
         if text is None:
             continue
         right = sample.reference is not None and check(sample.reference, text)
-        now = Seen(text, verdict(text[:100_000], sample.reference, right), sample.rewards.get(phase.model))
+        now = Seen(text, verdict(text[:100_000], sample.reference, right), number(sample.rewards.get(phase.model)))
         shown = show(text.strip())
-        old = before.answer if before is not None and phase.model != "finetune" else None
-        points = plain(float(now.points)) if now.points is not None else ""
+        marked = before is not None and phase.model == "align" and text.strip() != before.answer.strip()
+        old = before.answer if before is not None and marked else None
+        points = plain(now.points) if now.points is not None else ""
         explanation = explain(phase.model, now, before)
         answers.append(Answer(phase, shown, changed_words(old, shown.head), now.verdict, points, explanation))
         before = now
     reference = None if sample.reference is None else show(sample.reference)
-    return Card(show(sample.text), label(sample.kind).replace("_", " "), reference, tuple(answers))
+    return Card(show(sample.text), label(sample.kind, 40).replace("_", " "), reference, tuple(answers))
 
 
 def changed_words(before: str | None, now: str) -> tuple[tuple[str, bool], ...]:

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from trivium.base.errors import RunError
 from trivium.journey.graph import STAGES
-from trivium.journey.report_values import Number, number
+from trivium.journey.report_values import Number, number, reach
 
 State = Literal["finished", "unfinished", "waiting", "absent"]
 Model = TypeVar("Model", bound=BaseModel)
@@ -111,7 +111,7 @@ class Stage:
         """
         for source in (self.facts.figures, self.facts.settings):
             for name in names:
-                value = number(_reach(source, name))
+                value = number(reach(source, name))
                 if value is not None:
                     return value
         return None
@@ -248,16 +248,14 @@ def read_run(folder: Path) -> Run:
         raise RunError(
             f"{folder}: holds no stage of a run; give the folder that `trivium run` wrote, such as runs/first"
         )
-    scores_path, samples_path = folder / "evaluate" / "scores.json", folder / "evaluate" / "samples.jsonl"
     done = {name for name, stage in stages.items() if stage.state == "finished"}
-    scores = reader.mapping(scores_path, expected="evaluate" in done)
-    samples = [reader.record(Sample, row, samples_path, f"line {line}: ") for line, row in reader.rows(samples_path)]
+    scores, samples = _evaluation(reader) if "evaluate" in done else ((), ())
     return Run(
         folder=folder,
         recipe=recipe,
         stages=stages,
-        scores=reader.records(Score, scores["scores"], scores_path) if "scores" in scores else (),
-        samples=tuple(sample for sample in samples if sample is not None),
+        scores=scores,
+        samples=samples,
         gather=reader.mapping(folder / "gather" / "gather.json", expected="gather" in done),
         tokenize=reader.mapping(folder / "tokenize" / "tokenize.json", expected="tokenize" in done),
         ceiling=reader.mapping(folder / "rate" / "ceiling.json"),
@@ -295,6 +293,15 @@ def _stage(reader: Reader, name: str, recipe: Mapping[str, Any]) -> Stage:
     return Stage(name, "finished" if path.exists() else "unfinished", facts, rows)
 
 
+def _evaluation(reader: Reader) -> tuple[tuple[Score, ...], tuple[Sample, ...]]:
+    """Scores and samples of the finished evaluation: those of an unfinished one may be about other models."""
+    path, samples_path = (reader.folder / "evaluate" / name for name in ("scores.json", "samples.jsonl"))
+    content = reader.mapping(path, expected=True)
+    scores = reader.records(Score, content["scores"], path) if "scores" in content else ()
+    rows = (reader.record(Sample, row, samples_path, f"line {line}: ") for line, row in reader.rows(samples_path))
+    return scores, tuple(sample for sample in rows if sample is not None)
+
+
 def _lineage(reader: Reader) -> tuple[LineageEntry, ...]:
     path = reader.folder / "lineage.json"
     text = reader.text(path)
@@ -306,12 +313,6 @@ def _lineage(reader: Reader) -> tuple[LineageEntry, ...]:
         reader.fault(path, f"damaged ({_reason(error)})")
         return ()
     return reader.records(LineageEntry, content.get("entries") if isinstance(content, dict) else content, path)
-
-
-def _reach(content: Any, name: str) -> Any:
-    for part in name.split("."):
-        content = content.get(part) if isinstance(content, dict) else None
-    return content
 
 
 def _reason(error: Exception) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -26,10 +27,22 @@ def number(value: Any) -> Number | None:
     return value if abs(value) < 1e300 and math.isfinite(value) else None
 
 
+def reach(content: Any, name: str) -> Any:
+    """What stands under a dotted name in nested mappings; None where there is nothing."""
+    for part in name.split("."):
+        content = content.get(part) if isinstance(content, Mapping) else None
+    return content
+
+
 def count(value: Any) -> str:
     """'12,345'; 'not known' for no number."""
     found = number(value)
     return "not known" if found is None else f"{round(found):,}"
+
+
+def many(value: Any, one: str, more: str = "") -> str:
+    """'1 document', '2 documents'; `more` is the plural where it is not `one` with an s."""
+    return f"{count(value)} {one if number(value) == 1 else more or one + 's'}"
 
 
 def large(value: Any) -> str:
@@ -112,14 +125,7 @@ def moment(value: str) -> str:
 
 def clean(text: str) -> str:
     """`text` with characters that are invisible, reorder their surroundings or are no characters, made visible."""
-    return _INVISIBLE.sub(_visible, text.replace("\r\n", "\n"))
-
-
-def _visible(match: re.Match[str]) -> str:
-    code = ord(match.group())
-    if code < 0x20:
-        return chr(0x2400 + code)
-    return "\u2421" if code == 0x7F else "\ufffd" if 0xD800 <= code <= 0xDFFF else f"<U+{code:04X}>"
+    return _INVISIBLE.sub(lambda match: f"<U+{ord(match.group()):04X}>", text.replace("\r\n", "\n"))
 
 
 @dataclass(frozen=True)

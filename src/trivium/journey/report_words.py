@@ -140,7 +140,9 @@ class Seen:
 def explain(stage: str, now: Seen, before: Seen | None = None) -> str:
     """One plain sentence about what `stage`'s answer shows, beside the answer of the stage `before` it."""
     if not now.answer.strip():
-        return "It says nothing at all: for this model the text was over."
+        return "It says nothing" + (
+            " that can be read." if now.ended is False else ": for this model the text was over."
+        )
     if stage == "pretrain":
         return _after_pretraining(now)
     if stage == "finetune":

@@ -119,7 +119,7 @@ class _Journey:
         if record is None:
             record = self._execute(stage, settings, parts, place)
         if record is not place.record or not lineage.tells_of(self.folder, record):
-            lineage.append(self.folder, record, place.how)
+            lineage.append(self.folder, record, place.how if place.notes else record.how)
         self.hashes.save()
         self.records[stage.name] = record
         result = StageResult(stage.name, record.key, place.folder, record.figures, place.how, record.seconds)

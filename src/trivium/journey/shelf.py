@@ -91,7 +91,7 @@ def settle(run: Path, stage: Stage, parts: Parts, hashes: FileHashes, *, redo: b
         same = [one for one in candidates if one.key == key_of(parts)]
         if same:
             return _take(run, here, same[0], hashes)
-        why = _why(run, here, parts)
+        why = _why(run, here, parts, stage.continues)
         smaller = [(size, one) for one in candidates if (size := _size(one, parts, stage.continues)) is not None]
         if smaller:
             base = max(smaller, key=lambda pair: pair[0])[1]
@@ -101,10 +101,18 @@ def settle(run: Path, stage: Stage, parts: Parts, hashes: FileHashes, *, redo: b
         raise explain_os_error(error, run / stage.name) from error
 
 
-def _why(run: Path, here: Found, parts: Parts) -> tuple[str, ...]:
+def _why(run: Path, here: Found, parts: Parts, continues: tuple[str, ...]) -> tuple[str, ...]:
     if here.fault:
         return (f"{here.fault}; the stage is run again, what was there is kept in {run / OLD}",)
-    return (f"changed: {differences(here.parts, parts)}",) if here.parts else ()
+    if not here.parts:
+        return ()
+    lost = grown_from(here.parts, parts, continues) and not _state_of(here).is_dir()
+    more = "; its training state was deleted, so it starts over" if lost else ""
+    return (f"changed: {differences(here.parts, parts)}{more}",)
+
+
+def _state_of(found: Found) -> Path:
+    return found.folder / "trivium" / "state"
 
 
 def _size(found: Found, parts: Parts, continues: tuple[str, ...]) -> float | None:

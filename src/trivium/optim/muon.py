@@ -84,7 +84,7 @@ def _wide(matrix: Matrix, tensor: Tensor) -> Tensor:
 def orthogonalise(stack: Tensor) -> Tensor:
     """The nearest (semi-)orthogonal matrices to `stack` (N, small, large), roughly: five Newton-Schulz iterations."""
     a, b, c = COEFFICIENTS
-    x = stack / (stack.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    x: Tensor = stack / (stack.norm(dim=(1, 2), keepdim=True) + 1e-7)
     for _ in range(ITERATIONS):
         gram = x @ x.transpose(1, 2)  # (N, small, small)
         polynomial = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)

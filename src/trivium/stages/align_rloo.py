@@ -98,7 +98,6 @@ def run(settings: AlignSettings, context: Context) -> dict[str, Any]:
             break
         if stopping:
             raise Interrupted(f"stopped after step {done} of {settings.steps}; everything is saved")
-    metrics.close()
     save_model_folder(players.policy, players.tokenizer, context.folder)
     return headline(context.folder)
 

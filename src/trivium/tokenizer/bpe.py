@@ -54,11 +54,15 @@ class Tokenizer:
         try:
             definition = (folder / DEFINITION).read_bytes()
         except OSError as error:
-            raise CheckpointError(f"{folder / DEFINITION}: {error.strerror}; run the stage that writes it again") from None
+            raise CheckpointError(
+                f"{folder / DEFINITION}: {error.strerror}; run the stage that writes it again"
+            ) from None
         config = read_json(folder / CONFIG) if (folder / CONFIG).exists() else {}
         template = config.get("chat_template") or TEMPLATE
         if not isinstance(template, str):
-            raise CheckpointError(f"{folder / CONFIG}: chat_template is a {type(template).__name__}; one template as text is supported")
+            raise CheckpointError(
+                f"{folder / CONFIG}: chat_template is a {type(template).__name__}; one template as text is supported"
+            )
         try:
             return cls(definition, template)
         except CheckpointError as error:
@@ -88,7 +92,9 @@ class Tokenizer:
         """For each text its ids, uint32 (T,), as `encode` has them."""
         import numpy
 
-        return [numpy.array(self.encode(text), numpy.uint32) for text in texts]  # faster than tiktoken's encode_to_numpy
+        return [
+            numpy.array(self.encode(text), numpy.uint32) for text in texts
+        ]  # faster than tiktoken's encode_to_numpy
 
     def decode(self, ids: Iterable[int], keep_special: bool = False) -> str:
         """The text of `ids`; bytes that are no whole character become U+FFFD. Raises UserError for an id out of range."""

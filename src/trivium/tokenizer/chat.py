@@ -93,10 +93,14 @@ class ChatTemplate:
             if turn["role"] == "assistant":
                 prompt = self._render(turns[:number], add_generation_prompt=True)
                 if not text.startswith(prompt):
-                    raise UserError("the chat template's generation prompt is not how it writes the assistant's turn; mend the template")
+                    raise UserError(
+                        "the chat template's generation prompt is not how it writes the assistant's turn; mend the template"
+                    )
                 end = next((token.end() for token in tokens if token.start() >= len(prompt)), None)
                 if end is None:
-                    raise UserError("the chat template ends the assistant's turn with no special token; nothing would teach it to stop")
+                    raise UserError(
+                        "the chat template ends the assistant's turn with no special token; nothing would teach it to stop"
+                    )
                 spans.append((len(prompt), end))
         return spans
 
@@ -123,7 +127,9 @@ def compile_template(source: str) -> Any:
     from jinja2 import TemplateError, TemplateSyntaxError
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"])
+    environment = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
+    )
     environment.filters["tojson"] = lambda value, **options: json.dumps(value, ensure_ascii=False, **options)
     environment.globals["raise_exception"] = _refuse
     try:

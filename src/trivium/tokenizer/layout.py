@@ -47,7 +47,9 @@ def read_layout(definition: bytes) -> Layout:
         special = {token["content"]: token["id"] for token in content["added_tokens"] if token["special"]}
         ordinary = [token["content"] for token in content["added_tokens"] if not token["special"]]
         to_byte = {character: byte for byte, character in byte_characters().items()}
-        ranks = {bytes(to_byte[c] for c in token): number for token, number in vocabulary.items() if token not in special}
+        ranks = {
+            bytes(to_byte[c] for c in token): number for token, number in vocabulary.items() if token not in special
+        }
         merged = [vocabulary[first + second] for first, second in merges]
     except (ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"tokenizer.json: not a byte-level BPE ({type(error).__name__}: {error})") from None
@@ -69,11 +71,23 @@ def _faults(content: Mapping[str, Any], model: Mapping[str, Any]) -> Iterator[st
         yield f"its model is {model.get('type')}, not BPE"
     if content.get("normalizer") or content.get("post_processor"):
         yield "it normalises or adds to the text"
-    if len(steps) != 2 or split.get("pattern") != {"Regex": SPLIT} or split.get("behavior") != "Isolated" or split.get("invert"):
+    if (
+        len(steps) != 2
+        or split.get("pattern") != {"Regex": SPLIT}
+        or split.get("behavior") != "Isolated"
+        or split.get("invert")
+    ):
         yield "its split pattern is another one"
     if byte_level.get("type") != "ByteLevel" or byte_level.get("use_regex") or byte_level.get("add_prefix_space"):
         yield "its bytes are spelled another way"
-    for name in ("dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix", "byte_fallback", "ignore_merges"):
+    for name in (
+        "dropout",
+        "unk_token",
+        "continuing_subword_prefix",
+        "end_of_word_suffix",
+        "byte_fallback",
+        "ignore_merges",
+    ):
         if model.get(name):
             yield f"its model has {name}"
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from trivium.base.errors import UserError
 from trivium.tokenizer.bpe import Tokenizer
-from trivium.tokenizer.layout import SMALLEST_VOCABULARY, SPECIAL_TOKENS, SPLIT, without_surrogates
+from trivium.tokenizer.layout import BYTES, SMALLEST_VOCABULARY, SPECIAL_TOKENS, SPLIT, without_surrogates
 
 SEEN = 2  # a pair seen once is noise
 LONGEST_PIECE = 1000  # a run without any space (or of nothing else) is cut here: it teaches nothing and costs much
@@ -28,7 +28,8 @@ def train(texts: Iterable[str], vocab_size: int) -> Tokenizer:
 
     if vocab_size < SMALLEST_VOCABULARY:
         raise UserError(
-            f"vocab_size is {vocab_size}; it must be at least {SMALLEST_VOCABULARY} (256 bytes and {len(SPECIAL_TOKENS)} special tokens)"
+            f"vocab_size is {vocab_size}; it must be at least {SMALLEST_VOCABULARY} ({BYTES} bytes and "
+            f"{len(SPECIAL_TOKENS)} special tokens)"
         )
     trainee = Trainee(models.BPE())
     split = pre_tokenizers.Split(Regex(SPLIT), "isolated")

@@ -169,6 +169,6 @@ def _on_side(side: Side, nouns: frozenset[str]) -> tuple[str, ...]:
 
 _SUBJECTS, _OBJECTS = frozenset(LIVING), frozenset(NOUNS) - PEOPLE
 _ADJECTIVES, _VERBS, _NUMERALS = tuple(ADJECTIVES), tuple(VERBS), tuple(NUMERALS)
-_CHARACTERS = tuple(adjective for adjective in ADJECTIVES if adjective not in COLOURS)
+_CHARACTERS = tuple(adjective for adjective in ADJECTIVES if adjective not in COLOURS and adjective != "new")
 _SINGULAR = {plural(noun): noun for noun in NOUNS}
 _VERB_FORMS = {form: verb for verb in VERBS for form in (verb, third(verb))}

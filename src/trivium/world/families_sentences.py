@@ -32,7 +32,7 @@ FIND_PERSON = Family(
         "Here is a sentence: {sentence} Which person is in it?",
     ),
     held_out=(
-        "Please give the person that this sentence names. {sentence}",
+        "Please give the person that is named in this sentence. {sentence}",
         "Sentence: {sentence} Tell me which person is named here.",
         "Write only the person: {sentence}",
         "{sentence} Give the name of the person in it.",
@@ -65,7 +65,7 @@ FIND_TOWN = Family(
         "Here is a sentence: {sentence} Which town is in it?",
     ),
     held_out=(
-        "Please give the town that this sentence names. {sentence}",
+        "Please give the town that is named in this sentence. {sentence}",
         "Sentence: {sentence} Tell me which town is named here.",
         "Write only the town: {sentence}",
         "{sentence} Give the name of the town in it.",

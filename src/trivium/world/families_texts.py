@@ -6,6 +6,8 @@ from trivium.world import lexicon
 from trivium.world.draws import Draw
 from trivium.world.families import Case, Family, case
 from trivium.world.grammar import indefinite, past, third
+from trivium.world.lexicon_pool import pool
+from trivium.world.writing import mend
 
 _SENTIMENTS = {"positive": lexicon.PRAISE, "negative": lexicon.BLAME, "neutral": lexicon.MIDDLING}
 _REVIEWS = (
@@ -36,16 +38,7 @@ def _sentiment(draw: Draw) -> Case:
         town=draw.towns(1)[0],
         day=draw.random.choice(lexicon.DAYS.all),
     )
-    return case(sentiment, text=_mend_articles(text))
-
-
-def _mend_articles(text: str) -> str:
-    """`text` with "an" where a word that begins with a vowel came to stand after "a"."""
-    words = text.split(" ")
-    return " ".join(
-        indefinite(after).split(" ")[0] if word == "a" and after else word
-        for word, after in zip(words, [*words[1:], ""], strict=True)
-    )
+    return case(sentiment, text=mend(text))
 
 
 SENTIMENT = Family(
@@ -76,9 +69,11 @@ SENTIMENT = Family(
     held_out_task="reviews of tools",
 )
 
+_OPENED = pool("opened", "school library museum theatre bakery market inn zoo farm park", "workshop")
+_BUILT = pool("built", "bridge tower mill school castle harbour farm inn", "lighthouse windmill")
 _EVENTS = {
-    "open": lexicon.PLACES,
-    "build": lexicon.PLACES,
+    "open": _OPENED,
+    "build": _BUILT,
     "find": lexicon.THINGS,
     "lose": lexicon.THINGS,
     "win": lexicon.THINGS,
@@ -86,13 +81,13 @@ _EVENTS = {
     "catch": lexicon.ANIMALS,
     "see": lexicon.ANIMALS,
 }
-_HELD_OUT_EVENTS = {"buy": lexicon.THINGS, "paint": lexicon.PLACES}
+_HELD_OUT_EVENTS = {"buy": lexicon.THINGS, "paint": _BUILT}
 _BEFORE = ("It was {weather} in {town}.", "There is news from {town}.", "The people of {town} were {feeling}.")
 _AFTER = (
-    "It was {weather}.",
+    "It was a long day.",
     "Many people came to see it.",
     "{other} was there too.",
-    "{other} was {feeling} about it.",
+    "{other} was {feeling} that day.",
     "The people of {town} were {feeling}.",
     "It was in the morning.",
 )

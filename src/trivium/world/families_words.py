@@ -32,7 +32,7 @@ KIND_OF = Family(
         "Tell me the kind of {word}.",
         "Which kind of thing is {a_word}? Give one word.",
         "Say what kind {word} is.",
-        "To which kind of thing does {word} belong?",
+        "Tell me to which kind {word} belongs.",
         "Is {word} a food, an animal, a tool or a plant? Or is it another kind?",
         "Give the kind of the word {word}.",
         "I want to know what kind of thing {a_word} is.",

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from trivium.world.lexicon import DOUBLING, IRREGULAR_PLURALS, IRREGULAR_VERBS, MASS
+from trivium.world.lexicon import DOUBLING, IRREGULAR_PLURALS, IRREGULAR_VERBS, MASS, PREPOSITIONS
 
 _VOWELS = "aeiou"
 # Spelled with a vowel, spoken with a consonant, and the other way round.
@@ -106,9 +106,20 @@ def gerund(lemma: str) -> str:
     return "being" if lemma == "be" else _with_ending(lemma, "ing")
 
 
+@cache
+def at(place: str) -> str:
+    """Being at a place of the lexicon: "at the market", "in the forest", "on the hill"."""
+    return f"{PREPOSITIONS.get(place, 'at')} the {place}"
+
+
 def join(words: Sequence[str], last: str = "and") -> str:
     """ "a", "a and b", "a, b and c"."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}"
+
+
+def spoken_part(sentence: str) -> str:
+    """`sentence` as it ends before "said Ann": the full stop becomes a comma, and the quotation mark follows."""
+    return f'{sentence[:-1]},"' if sentence.endswith(".") else f'{sentence}"'
 
 
 def capital(text: str) -> str:

@@ -88,11 +88,17 @@ PLACES = pool(
     "workshop orchard lighthouse windmill",
 )
 
+# The preposition of being there, where it is not "at the ...".
+PREPOSITIONS = {
+    "park": "in", "castle": "in", "tower": "in", "square": "on", "lake": "by", "beach": "on", "forest": "in",
+    "river": "by", "hill": "on", "cave": "in", "farm": "on", "orchard": "in", "bridge": "on",
+}  # fmt: skip
+
 COLOURS = pool("colours", "red blue green yellow white black brown grey pink orange", "purple silver")
 
 IRREGULAR_PLURALS = {
     "sheep": "sheep", "goose": "geese", "wolf": "wolves", "deer": "deer", "mouse": "mice", "fish": "fish",
-    "potato": "potatoes", "tomato": "tomatoes", "knife": "knives", "shelf": "shelves", "scarf": "scarves",
+    "mango": "mangoes", "potato": "potatoes", "tomato": "tomatoes", "knife": "knives", "shelf": "shelves", "scarf": "scarves",
     "child": "children", "man": "men", "woman": "women", "person": "people", "foot": "feet", "tooth": "teeth",
     "leaf": "leaves", "loaf": "loaves", "cactus": "cactuses", "piece of clothing": "clothes",
     "piece of furniture": "pieces of furniture",

@@ -33,7 +33,7 @@ REGULAR_VERBS = words(
     water hope"""
 )
 # Verbs whose last letter is doubled before -ed and -ing.
-DOUBLING = frozenset(words("stop drop hug swim run sit put get cut win begin forget"))
+DOUBLING = frozenset(words("stop drop hug swim run sit put get cut win begin forget travel"))
 
 # Deeds that one person does to a portable thing or an animal; the lemma goes before "the THING".
 DEEDS_THING = pool(

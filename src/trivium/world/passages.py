@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from trivium.world import lexicon
 from trivium.world.draws import Draw
-from trivium.world.grammar import indefinite
+from trivium.world.grammar import indefinite, plural
+from trivium.world.lexicon_pool import Pool
 
 STATEMENTS = {
     "town": "{name} lives in {value}",
@@ -26,7 +27,9 @@ _POOLS = {
     "thing": lexicon.THINGS,
     "pet": lexicon.PETS,
     "clothes": lexicon.CLOTHES,
-    "favourite food": lexicon.FOODS,
+    "favourite food": Pool(
+        "foods", *(tuple(map(plural, side)) for side in (lexicon.FOODS.train, lexicon.FOODS.held_out))
+    ),
     "favourite colour": lexicon.COLOURS,
     "hobby": lexicon.HOBBIES,
 }
@@ -48,7 +51,8 @@ class Passage:
         self._facts: dict[tuple[str, str], str] = {}
         for relation in relations:
             self._facts[self.name, relation], self._facts[self.other, relation] = draw.some(_POOLS[relation], 2)
-        taken = {*relations, *(_HAD if not _HAD.isdisjoint(relations) else ())}  # one thing a person, or "has" is unclear
+        # One thing a person, or "has" would be unclear.
+        taken = {*relations, *(_HAD if not _HAD.isdisjoint(relations) else ())}
         rest = draw.random.sample([relation for relation in _EXTRA if relation not in taken], 3 - len(relations))
         for place, relation in enumerate(rest):
             who = self.name if (silent and place == 0) or draw.chance(0.5) else self.other

@@ -18,7 +18,12 @@ from trivium.world.lexicon_pool import Pool
 
 Side = Literal["all", "train", "held_out"]
 _AGES = ("child", "child", "young", "middle", "middle", "old")
-_YEARS = {"child": (6, 13), "young": (18, 30), "middle": (30, 60), "old": (60, 90)}
+_YEARS = {
+    "child": ("six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
+    "young": ("twenty",),
+    "middle": ("thirty", "forty", "fifty"),
+    "old": ("sixty", "seventy", "eighty"),
+}
 _WOMEN, _EITHER = frozenset(lexicon.WOMEN.all), frozenset(lexicon.EITHER.all)
 
 
@@ -31,7 +36,7 @@ class Person(NamedTuple):
     name: str
     pronouns: Pronouns
     age: str  # "child", "young", "middle" or "old"
-    years: int
+    years: str  # a number in words
     town: str
     job: str
     pet: str
@@ -120,12 +125,11 @@ def _person(random: Random, name: str, towns: tuple[Town, ...], ties: tuple[str,
     draw = random.random
     jobs, pets, pet_names, foods, colours, things, hobbies, traits = _columns(side)
     age = _AGES[int(draw() * len(_AGES))]
-    low, high = _YEARS[age]
     return Person(
         name=name,
         pronouns=pronouns_of(name, random),
         age=age,
-        years=low + int(draw() * (high - low)),
+        years=_YEARS[age][int(draw() * len(_YEARS[age]))],
         town=towns[int(draw() * len(towns))].name,
         job="pupil" if age == "child" else jobs[int(draw() * len(jobs))],
         pet=pets[int(draw() * len(pets))],

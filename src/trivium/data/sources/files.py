@@ -34,11 +34,14 @@ class FilesSource(Settings):
 
     kind: Literal["files"] = "files"
     path: Path = Field(description="a file, a folder (read with all in it) or a pattern such as texts/*.txt")
-    name: str | None = Field(default=None, min_length=1, description="what the documents say they come from; the path's name if not given")
+    name: str | None = Field(
+        default=None, min_length=1, description="what the documents say they come from; the path's name if not given"
+    )
     text_field: str = Field(default="text", description="the field of a .jsonl row that holds the text")
     license: str = "unknown"
     split: Literal["auto", "documents", "tail"] = Field(
-        default="auto", description="validation text: whole documents, or the last part of every file; auto: documents where there are 20 or more"
+        default="auto",
+        description="validation text: whole documents, or the last part of every file; auto: documents if there are enough",
     )
     broken: Broken = Field(default="refuse", description="what to do with bytes that are not UTF-8")
     max_document_megabytes: float = Field(default=2.0, ge=0.001, le=64, description="longer documents are cut")
@@ -59,7 +62,9 @@ def read(source: FilesSource, name: str, intake: Intake) -> Iterator[Item]:
             cut = _length(source, name, file) * (1 - intake.valid_share)
             pairs = _tail(documents_of(source, name, file, intake.ledger), int(cut))
         else:
-            pairs = ((intake.side(document.id), document) for document in documents_of(source, name, file, intake.ledger))
+            pairs = (
+                (intake.side(document.id), document) for document in documents_of(source, name, file, intake.ledger)
+            )
         for is_valid, document in pairs:
             count += 1
             yield from intake.document("valid" if is_valid else "train", document)
@@ -72,15 +77,18 @@ def documents_of(source: FilesSource, name: str, file: Path, ledger: Ledger) -> 
     root = source.path if source.path.is_dir() else source.path.parent
     label = file.relative_to(root).as_posix() if file.is_relative_to(root) else file.name
     kind = file.suffix.lower().removeprefix(".")
-    blank = True
+    blank: list[str] = []
+    count = 0
     for place, text in _texts(source, file, ledger):
         if text.strip():
-            blank = False
+            count += 1
             yield Document(f"{name}/{label}{place}", text, name, source.license, {"kind": kind})
-        elif place or text:
-            ledger.drop("blank text", f"{file}{place}")
-    if blank:
+        else:
+            blank.append(place)
+    if not count:
         ledger.drop("empty file", str(file))
+    for place in blank if count else ():
+        ledger.drop("blank text", f"{file}{place}")
 
 
 def size_of(path: Path) -> int:

@@ -33,7 +33,9 @@ class InstructionsSource(Settings):
 
     kind: Literal["instructions"] = "instructions"
     path: Path = Field(description="a .jsonl file, a .json list, a folder of them, or a pattern")
-    name: str | None = Field(default=None, min_length=1, description="the family of rows that name none; the path's name if not given")
+    name: str | None = Field(
+        default=None, min_length=1, description="the family of rows that name none; the path's name if not given"
+    )
     heldout_share: float = Field(default=0.1, ge=0, lt=1, description="share of the requests kept for measuring")
     broken: Broken = Field(default="refuse", description="what to do with bytes that are not UTF-8")
 
@@ -58,7 +60,10 @@ def _item(
     row: Mapping[str, Any], place: Path | str, line: int | None, source: InstructionsSource, name: str, intake: Intake
 ) -> Iterator[Item]:
     where = f"{place}:{line}" if line else str(place)
-    messages = [replace(message, content=clean(message.content, where, intake.ledger)) for message in _messages(row, place, line)]
+    messages = [
+        replace(message, content=clean(message.content, where, intake.ledger))
+        for message in _messages(row, place, line)
+    ]
     turns = [asdict(message) for message in messages]
     if not intake.is_new("instructions", json.dumps(turns), where):
         return
@@ -75,7 +80,11 @@ def _messages(row: Mapping[str, Any], place: Path | str, line: int | None) -> Se
         return messages_of(row, place, line)
     if "instruction" not in row or "output" not in row:
         has = ", ".join(row) or "no fields"
-        raise DataError(f"a row has 'messages', or 'instruction' (and 'input') and 'output'; this one has {has}", file=place, line=line)
+        raise DataError(
+            f"a row has 'messages', or 'instruction' (and 'input') and 'output'; this one has {has}",
+            file=place,
+            line=line,
+        )
     instruction, output = (text_of(row, field, place, line) for field in ("instruction", "output"))
     more = text_of(row, "input", place, line) if row.get("input") is not None else ""
     for field, value in (("instruction", instruction), ("output", output)):
@@ -93,7 +102,9 @@ def _rows(file: Path, broken: Broken, ledger: Ledger) -> Iterator[tuple[Path | s
     for number, row in enumerate(_list(file, broken, ledger)):
         place = f"{file}[{number}]"
         if not isinstance(row, dict):
-            raise DataError(f"a row is a JSON object, this is a {type(row).__name__}; mend it or take it out", file=place)
+            raise DataError(
+                f"a row is a JSON object, this is a {type(row).__name__}; mend it or take it out", file=place
+            )
         yield place, None, row
 
 
@@ -108,9 +119,14 @@ def _list(file: Path, broken: Broken, ledger: Ledger) -> list[Any]:
     try:
         rows = json.loads(decode(data, file, offset, broken, ledger))
     except json.JSONDecodeError as error:
-        raise DataError(f"not JSON ({error.msg} at column {error.colno}); mend the file", file=file, line=error.lineno) from None
+        raise DataError(
+            f"not JSON ({error.msg} at column {error.colno}); mend the file", file=file, line=error.lineno
+        ) from None
     except (ValueError, RecursionError) as error:
         raise DataError(f"not JSON that can be read ({error}); mend the file", file=file) from None
     if not isinstance(rows, list):
-        raise DataError(f"should be a list of rows, is a {type(rows).__name__}; give a list, or .jsonl with one row a line", file=file)
+        raise DataError(
+            f"should be a list of rows, is a {type(rows).__name__}; give a list, or .jsonl with one row a line",
+            file=file,
+        )
     return rows

@@ -41,18 +41,21 @@ def read(source: PythonDocsSource, name: str, intake: Intake) -> Iterator[Item]:
         count += 1
         yield from intake.document("valid" if intake.side(document.id) else "train", document)
     if not count:
-        raise DataError("this Python has no source files of its standard library; take python-docs out of gather.sources", file=folder)
+        raise DataError(
+            "this Python has no source files of its standard library; take python-docs out of gather.sources",
+            file=folder,
+        )
 
 
 def documents_in(folder: Path, name: str, ledger: Ledger) -> Iterator[Document]:
     """The documents of the library in `folder`, modules in the order of their paths. Files that are no Python are counted."""
-    for path in sorted(folder.rglob("*.py")):
+    for path in _sources(folder):
         relative = path.relative_to(folder)
-        if NOT_DOCUMENTATION.isdisjoint(relative.parts) and relative.as_posix() != TOPICS and (tree := _parse(path, ledger)):
+        tree = _parse(path, ledger) if relative.as_posix() != TOPICS else None
+        parts = list(_parts(tree)) if tree else []
+        if parts:
             module = ".".join(relative.with_suffix("").parts).removesuffix(".__init__")
-            parts = list(_parts(tree))
-            if parts:
-                yield _document(f"{name}/{module}", "\n\n".join([module, *parts]), name, "docstrings", ledger)
+            yield _document(f"{name}/{module}", "\n\n".join([module, *parts]), name, "docstrings", ledger)
     tree = _parse(folder / TOPICS, ledger) if (folder / TOPICS).exists() else None
     for topic, text in _topics(tree) if tree else ():
         yield _document(f"{name}/topic/{topic}", text.strip() + "\n", name, "help topic", ledger)
@@ -60,6 +63,16 @@ def documents_in(folder: Path, name: str, ledger: Ledger) -> Iterator[Document]:
 
 def _document(id: str, text: str, name: str, kind: str, ledger: Ledger) -> Document:
     return Document(id, clean(text, id, ledger), name, LICENSE, {"kind": kind})
+
+
+def _sources(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if path.name in NOT_DOCUMENTATION:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            yield from _sources(path)
+        elif path.suffix == ".py":
+            yield path
 
 
 def _parse(path: Path, ledger: Ledger) -> ast.Module | None:
@@ -85,9 +98,8 @@ def _of_body(body: list[ast.stmt], prefix: str) -> Iterator[str]:
             if words := ast.get_docstring(node):
                 yield f"class {prefix}{node.name}\n\n{words}"
             yield from _of_body(node.body, f"{prefix}{node.name}.")
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            if words := ast.get_docstring(node):
-                yield f"def {prefix}{node.name}({ast.unparse(node.args)})\n\n{words}"
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and (words := ast.get_docstring(node)):
+            yield f"def {prefix}{node.name}({ast.unparse(node.args)})\n\n{words}"
 
 
 def _topics(tree: ast.Module) -> Iterator[tuple[str, str]]:

@@ -5,23 +5,99 @@ The world writes without end; this module counts, drops repetitions and turns wh
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Literal
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from trivium.base.config import Settings
-from trivium.data.intake import Intake, Item
+from trivium.base.errors import UserError
+from trivium.base.words import Document
+from trivium.data.intake import Intake, Item, Part, Split
+
+if TYPE_CHECKING:
+    from trivium.world.instructions import Instruction
+    from trivium.world.prompts import OpenRequest
 
 CHARACTERS_PER_TOKEN = 4  # of a small vocabulary on the world's English, about
+MOST_REPEATS = 20_000  # one after the other; then the world has said all that it can
 
 
 class WorldSource(Settings):
     """How much of the world."""
 
     kind: Literal["world"] = "world"
-    tokens: int = Field(default=3_000_000, ge=1000, description="tokens of documents, about: one for every four characters")
+    tokens: int = Field(
+        default=3_000_000, ge=1000, description="tokens of documents, about: one for every four characters"
+    )
     instructions: int = Field(default=20_000, ge=0)
     heldout_instructions: int = Field(default=1_000, ge=0)
     prompts: int = Field(default=3_000, ge=0, description="open requests, for rating and alignment")
     heldout_prompts: int = Field(default=300, ge=0)
+
+
+def read(source: WorldSource, name: str, intake: Intake) -> Iterator[Item]:
+    """Documents, then instructions, then requests; every split has its own part of the world.
+
+    Raises UserError, with how many there are, where the world has fewer different ones than are asked for.
+    """
+    from trivium.world.documents import documents
+    from trivium.world.instructions import instructions
+    from trivium.world.prompts import prompts
+
+    seed = intake.seed
+    characters = source.tokens * CHARACTERS_PER_TOKEN
+    yield from _documents(documents(seed, "train"), "train", characters, name, intake)
+    yield from _documents(documents(seed, "valid"), "valid", round(characters * intake.valid_share), name, intake)
+    taught, asked = instructions(seed, "train"), instructions(seed, "heldout")
+    yield from _rows(map(_instruction_row, taught), "instructions", "train", source.instructions, intake)
+    yield from _rows(map(_instruction_row, asked), "instructions", "heldout", source.heldout_instructions, intake)
+    yield from _rows(map(_prompt_row, prompts(seed, "train")), "prompts", "train", source.prompts, intake)
+    yield from _rows(map(_prompt_row, prompts(seed, "heldout")), "prompts", "heldout", source.heldout_prompts, intake)
+
+
+def _documents(stream: Iterable[Document], split: Split, characters: int, name: str, intake: Intake) -> Iterator[Item]:
+    taken = count = repeats = 0
+    for document in stream:
+        item = next(intake.document(split, replace(document, source=name)), None)
+        repeats = repeats + 1 if item is None else 0
+        _check(repeats, count, f"{split} documents ({taken // CHARACTERS_PER_TOKEN:,} tokens)", "tokens")
+        if item is not None:
+            yield item
+            count += 1
+            taken += len(document.text)
+            if taken >= characters:
+                return
+
+
+def _rows(stream: Iterable[Mapping[str, Any]], part: Part, split: Split, most: int, intake: Intake) -> Iterator[Item]:
+    count = repeats = 0
+    for number, row in enumerate(stream):
+        if count >= most:
+            return
+        if intake.is_new(part, json.dumps([row["messages"], row.get("answer")]), f"world {part} {split} {number}"):
+            yield Item(part, split, row)
+            count += 1
+            repeats = 0
+        else:
+            repeats += 1
+            _check(repeats, count, f"{split} {part}", part if split == "train" else f"heldout_{part}")
+
+
+def _check(repeats: int, count: int, what: str, setting: str) -> None:
+    if repeats >= MOST_REPEATS:
+        raise UserError(f"the world has only {count:,} different {what}; lower '{setting}' of the world source to that")
+
+
+def _instruction_row(instruction: Instruction) -> dict[str, Any]:
+    turns = [asdict(message) for message in instruction.messages]
+    if instruction.level == "train":
+        return {"messages": turns, "family": instruction.family}
+    about = {"family": instruction.family, "level": instruction.level, "verifiable": instruction.verifiable}
+    return {"messages": turns[:-1], "answer": instruction.answer, **about}
+
+
+def _prompt_row(prompt: OpenRequest) -> dict[str, Any]:
+    return {"id": prompt.id, "messages": [asdict(message) for message in prompt.messages], "kind": prompt.kind}

@@ -1,0 +1,80 @@
+"""The instructions of the little world: an endless, seeded stream of conversations, and the table of its families.
+
+An instruction is a function of (seed, split, number). The split "train" uses trained phrasings, words and tasks only;
+"heldout" goes through the three levels: unseen phrasings (every other one), unseen entities, unseen tasks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from itertools import accumulate, count
+from typing import Literal
+
+from trivium.base.seeds import python_random
+from trivium.base.words import Message
+from trivium.world import (
+    families_lists,
+    families_lookup,
+    families_lumi,
+    families_open,
+    families_reading,
+    families_sentences,
+    families_talk,
+    families_texts,
+    families_words,
+)
+from trivium.world.draws import Level
+from trivium.world.families import Family
+
+Split = Literal["train", "heldout"]
+_LEVELS: tuple[Level, ...] = ("phrasing", "entity", "phrasing", "task")
+
+FAMILIES: tuple[Family, ...] = (
+    *families_lookup.FAMILIES,
+    *families_reading.FAMILIES,
+    *families_texts.FAMILIES,
+    *families_sentences.FAMILIES,
+    *families_lists.FAMILIES,
+    *families_words.FAMILIES,
+    *families_lumi.FAMILIES,
+    *families_talk.FAMILIES,
+    *families_open.FAMILIES,
+)
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """One conversation; the last message is the assistant's answer. `verifiable`: there is one right answer."""
+
+    messages: tuple[Message, ...]
+    family: str
+    level: Level
+    verifiable: bool
+
+    @property
+    def answer(self) -> str:
+        """What the assistant should say last."""
+        return self.messages[-1].content
+
+
+def instruction(seed: int, split: Split, number: int) -> Instruction:
+    """Instruction `number` of a split: the same wherever it is asked for."""
+    random = python_random(seed, "instruction", split, number)
+    level = "train" if split == "train" else _LEVELS[number % len(_LEVELS)]
+    families, shares = _mix(level)
+    (family,) = random.choices(families, cum_weights=shares)
+    return Instruction(family.conversation(random, level), family.name, level, family.verifiable)
+
+
+def instructions(seed: int, split: Split, start: int = 0) -> Iterator[Instruction]:
+    """The endless stream of a split's instructions from number `start` on."""
+    return (instruction(seed, split, number) for number in count(start))
+
+
+@cache
+def _mix(level: Level) -> tuple[tuple[Family, ...], tuple[float, ...]]:
+    """The families that have something at `level`, and their cumulated weights."""
+    families = tuple(family for family in FAMILIES if family.allows(level))
+    return families, tuple(accumulate(family.weight for family in families))

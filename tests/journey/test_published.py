@@ -1,0 +1,46 @@
+"""What is published beside the code: the shipped recipes are valid, and the schema is the one of this code."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from trivium.journey.check import check
+from trivium.journey.graph import STAGES, in_order, load_stage
+from trivium.journey.recipe import read_recipe, schema
+
+ROOT = Path(__file__).parents[2]
+RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_a_shipped_recipe_is_valid_and_is_named_after_its_file(path: Path) -> None:
+    recipe = read_recipe(path)
+    assert recipe.name == path.stem
+    assert in_order(recipe.sections)
+    missing = [fault for fault in check(path) if "there is no such file" not in fault]
+    assert missing == []
+
+
+def test_there_are_recipes() -> None:
+    assert {"demo", "shakespeare", "python-docs"} <= {path.stem for path in RECIPES}
+
+
+def test_the_published_schema_is_that_of_the_code() -> None:
+    published = ROOT / "docs" / "recipe.schema.json"
+    assert json.loads(published.read_text()) == json.loads(schema()), (
+        "renew it: trivium schema > docs/recipe.schema.json"
+    )
+
+
+def test_every_stage_follows_the_protocol() -> None:
+    for name in STAGES:
+        stage = load_stage(name)
+        assert stage.settings.__module__ == STAGES[name]
+        assert set(stage.needs) | set(stage.wants) <= set(STAGES)
+        earlier = list(STAGES)[: list(STAGES).index(name)]
+        assert set(stage.needs) | set(stage.wants) <= set(earlier), "a stage reads earlier ones only"
+        assert set(stage.continues) | set(stage.not_in_key) <= set(stage.settings.model_fields)
+        assert stage.settings() == stage.settings.model_validate({}), "an empty section is enough"

@@ -1,0 +1,118 @@
+"""The policy gradient is the one in the paper, and it learns."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from tests.model.shapes import SHAPE, random_model
+from trivium.base.device import Machine
+from trivium.base.errors import TrainingError
+from trivium.base.words import Batch
+from trivium.generate.engine import Engine
+from trivium.generate.sampling import Sampling
+from trivium.model.transformer import Transformer
+from trivium.rl.guards import Guards, zero_spread
+from trivium.rl.rewards import last_token_scores
+from trivium.rl.rollouts import Group, answer_log_probabilities, mismatch, sample_groups
+from trivium.stages.align_rloo import AlignSettings, advantage, batches_of, update
+from trivium.train.fit import make_optimizer
+from trivium.train.step import accumulate
+
+STOPS = (1, 2, 3, 4)
+CPU = Machine(torch.device("cpu"), torch.float32, 1)
+
+
+def draw(model: Transformer, temperature: float = 1.0, groups: int = 3, size: int = 4, seed: int = 0) -> Group:
+    prompts = [[10 + number] * (number + 2) for number in range(groups)]
+    return sample_groups(Engine(model, STOPS), prompts, size, Sampling(9, temperature), seed, pad=0)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.8])
+def test_sampler_and_trainer_agree(temperature: float) -> None:
+    model = random_model()
+    group = draw(model, temperature)
+    with torch.no_grad():
+        found = answer_log_probabilities(model, group.rollout, temperature)
+        other = answer_log_probabilities(model, group.rollout, temperature * 2)
+    assert mismatch(group.rollout, found) < 1e-4
+    assert mismatch(group.rollout, other) > 1e-2
+
+
+def test_masks_cover_the_answer_and_its_end_token_alone() -> None:
+    group = draw(random_model())
+    for row, answer in enumerate(group.answers):
+        start = int(group.prompt_lengths[row])
+        expected = [start <= column < start + len(answer) for column in range(group.rollout.tokens.shape[1])]
+        assert group.rollout.mask[row].tolist() == expected
+        assert group.rollout.tokens[row, start : start + len(answer)].tolist() == answer
+        assert bool(group.rollout.ended[row]) == (answer[-1] in STOPS)
+
+
+@pytest.mark.parametrize("parts", [1, 3])
+def test_weighted_next_token_batches_give_the_policy_gradient(parts: int) -> None:
+    model = random_model()
+    group = draw(model)
+    advantages = torch.randn(len(group.lengths), generator=torch.Generator().manual_seed(1))
+    logprobs = answer_log_probabilities(model, group.rollout)
+    surrogate = -(advantages[:, None] * logprobs * group.rollout.mask).sum() / len(advantages)
+    expected = torch.autograd.grad(surrogate, list(model.parameters()))
+    for parameter in model.parameters():
+        parameter.grad = None
+
+    def objective(policy: Transformer, batch: Batch) -> torch.Tensor:
+        hidden = policy(batch.tokens)
+        nats = torch.nn.functional.cross_entropy(
+            policy.logits(hidden).flatten(0, 1), batch.targets.flatten(), reduction="none"
+        )
+        return (nats * batch.weights.flatten()).sum()
+
+    accumulate(model, batches_of(group, advantages, parts), objective, len(advantages), CPU)
+    for parameter, gradient in zip(model.parameters(), expected, strict=True):
+        torch.testing.assert_close(parameter.grad, gradient, rtol=1e-3, atol=1e-5)
+
+
+def test_it_learns_to_say_what_is_rewarded() -> None:
+    """A verifiable reward: the share of even tokens. Random answers get about one half."""
+    model = Transformer(SHAPE)
+    model.initialise(torch.Generator().manual_seed(0))
+    settings = AlignSettings(steps=40, answers_per_prompt=8, micro_batches=2)
+    settings = settings.model_copy(update={"optimizer": settings.optimizer.model_copy(update={"adam_learning_rate": 0.01})})
+    players: Any = SimpleNamespace(policy=model, machine=CPU)
+    optimizer = make_optimizer(model, settings.optimizer)
+
+    def reward(group: Group) -> torch.Tensor:
+        return torch.tensor([sum(token % 2 == 0 for token in answer) / len(answer) for answer in group.answers])
+
+    first = reward(draw(model, size=32, seed=100)).mean()
+    for step in range(settings.steps):
+        group = draw(model, size=8, seed=step)
+        _, difference = update(players, optimizer, group, advantage(reward(group), 8), settings, 1.0)
+        assert difference < 1e-4
+    last = reward(draw(model, size=32, seed=200)).mean()
+    assert 0.3 < first < 0.7
+    assert last > 0.9
+
+
+def test_the_reward_is_read_at_the_last_real_token_whatever_the_padding() -> None:
+    model = random_model(head="score")
+    tokens = torch.randint(5, SHAPE.vocab_size, (1, 6), generator=torch.Generator().manual_seed(0))
+    padded = torch.cat([tokens, torch.full((1, 9), 7)], dim=1)
+    lengths = torch.tensor([6])
+    torch.testing.assert_close(last_token_scores(model, tokens, lengths), last_token_scores(model, padded, lengths))
+
+
+def test_guards_stop_a_run_that_cannot_learn() -> None:
+    guards = Guards(kl_budget=5.0)
+    assert not guards.spent(6.0) and not guards.spent(6.0) and guards.spent(6.0)
+    with pytest.raises(TrainingError, match="no answer could be scored"):
+        for step in range(3):
+            guards.check_rewards(step, torch.tensor([float("nan")] * 4))
+    with pytest.raises(TrainingError, match=r"differ by 0\.5 nats"):
+        guards.check_mismatch(1, 0.5)
+    with pytest.raises(TrainingError, match="differ by nan"):
+        guards.check_mismatch(1, float("nan"))
+    assert zero_spread(torch.tensor([[1.0, 1.0], [1.0, 2.0]])) == 0.5

@@ -1,0 +1,144 @@
+"""The whole journey, tiny: raw text to an aligned model, offline, and every folder on the way is what it says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.tiny import TINY, write_tiny
+from trivium.base.errors import Interrupted
+from trivium.base.progress import Progress
+from trivium.base.words import Message
+from trivium.journey.lineage import lineage_faults
+from trivium.journey.recipe import read_recipe
+from trivium.journey.runner import run
+from trivium.model.folder import load
+from trivium.tokenizer import Tokenizer
+
+MODELS = ("pretrain", "finetune", "align")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("journey")
+    results = run(read_recipe(write_tiny(folder)), folder / "tiny")
+    assert [result.stage for result in results] == [
+        "gather", "tokenize", "pretrain", "finetune", "rate", "reward", "align", "evaluate",
+    ]  # fmt: skip
+    assert {result.how for result in results} == {"made"}
+    return folder / "tiny"
+
+
+def weights(run_folder: Path) -> dict[str, bytes]:
+    return {name: (run_folder / name / "model.safetensors").read_bytes() for name in (*MODELS, "reward")}
+
+
+@pytest.mark.parametrize("stage", MODELS)
+def test_every_model_folder_is_a_hugging_face_model(finished: Path, stage: str) -> None:
+    transformers = pytest.importorskip("transformers")
+    theirs, report = transformers.AutoModelForCausalLM.from_pretrained(finished / stage, output_loading_info=True)
+    assert not report["missing_keys"] and not report["unexpected_keys"]
+    tokenizer = transformers.AutoTokenizer.from_pretrained(finished / stage)
+    own = Tokenizer.load(finished / stage)
+    text = "Tom lives in Velby. He said: \"I'm 23 years old\"\n\n  and naïve café 東京 🙂"
+    assert tokenizer(text, add_special_tokens=False)["input_ids"] == own.encode(text)
+    talk = [{"role": "user", "content": "Who are you?"}, {"role": "assistant", "content": "I am Trivium."}]
+    rendered = tokenizer.apply_chat_template(talk, tokenize=True, return_dict=True)["input_ids"]
+    assert rendered == own.render([Message(**turn) for turn in talk]).ids  # type: ignore[arg-type]
+    tokens = torch.tensor([rendered])
+    ours = load(finished / stage).eval()
+    with torch.no_grad():
+        torch.testing.assert_close(ours.logits(ours(tokens)), theirs(input_ids=tokens).logits, rtol=1e-4, atol=1e-4)
+
+
+def test_the_reward_folder_is_a_hugging_face_classifier(finished: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    theirs = transformers.AutoModelForSequenceClassification.from_pretrained(finished / "reward").eval()
+    ours = load(finished / "reward", head="score").eval()
+    tokens = torch.arange(20, 40)[None]
+    with torch.no_grad():
+        expected = theirs(input_ids=tokens).logits
+        torch.testing.assert_close(ours.scores(ours(tokens)[:, -1:]), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_second_run_reuses_everything_and_a_changed_setting_redoes_what_depends_on_it(
+    finished: Path, tmp_path: Path
+) -> None:
+    before = weights(finished)
+    again = run(read_recipe(write_tiny(tmp_path)), finished)
+    assert {result.how for result in again} == {"reused"}
+    changed = read_recipe(write_tiny(tmp_path), ["reward.epochs=2", "evaluate.requests=9"])
+    how = {result.stage: result.how for result in run(changed, finished)}
+    assert [stage for stage, way in how.items() if way == "made"] == ["reward", "align", "evaluate"]
+    back = {result.stage: result.how for result in run(read_recipe(write_tiny(tmp_path)), finished)}
+    assert set(back.values()) == {"reused"}
+    assert weights(finished) == before
+
+
+def test_the_lineage_is_whole(finished: Path) -> None:
+    assert lineage_faults(finished) == []
+
+
+def test_scores_have_intervals_and_samples_go_through_every_model(finished: Path) -> None:
+    scores = json.loads((finished / "evaluate" / "scores.json").read_text())["scores"]
+    names = {score["name"] for score in scores}
+    assert {"valid_bits_per_byte", "instructions", "instructions/level/phrasing", "utility", "win_rate", "kl"} <= names
+    for score in scores:
+        assert score["low"] <= score["value"] <= score["high"], score
+        assert score["items"] > 0
+    samples = [json.loads(line) for line in (finished / "evaluate" / "samples.jsonl").read_text().splitlines()]
+    assert len(samples) == 4 and all(set(sample["answers"]) == set(MODELS) for sample in samples)
+
+
+def test_no_file_that_a_trainer_reads_holds_the_raters_utility(finished: Path) -> None:
+    rows = [json.loads(line) for line in (finished / "rate" / "preferences.jsonl").read_text().splitlines()]
+    expected = {"prompt", "chosen", "rejected", "chosen_ended", "rejected_ended", "rater", "at", "prompt_id", "split"}
+    assert all(set(row) == expected and row["rater"] == "simulated:world" for row in rows)
+    requests = {split: {row["prompt_id"] for row in rows if row["split"] == split} for split in ("train", "heldout")}
+    assert requests["train"] and requests["heldout"] and not requests["train"] & requests["heldout"]
+
+
+def test_the_report_is_one_offline_file(finished: Path) -> None:
+    page = (finished / "report.html").read_text(encoding="utf-8")
+    assert "simulated" in page
+    assert not any(mark in page for mark in ('src="http', 'href="http', "url(http", "@import"))
+
+
+@pytest.mark.parametrize("stage", ["pretrain", "finetune", "reward", "align"])
+def test_stopping_in_any_training_stage_and_going_on_gives_the_same_bits(
+    finished: Path, tmp_path: Path, stage: str
+) -> None:
+    seen: list[Any] = []
+    steps = {"pretrain": 5, "finetune": 3, "reward": 2, "align": 2}[stage]
+
+    def stopping() -> bool:
+        return any(isinstance(p, Progress) and p.stage == stage and p.done >= steps and not p.note for p in seen)
+
+    recipe = read_recipe(write_tiny(tmp_path))
+    with pytest.raises(Interrupted):
+        run(recipe, tmp_path / "cut", report=seen.append, stopping=stopping)
+    notes: list[Any] = []
+    results = run(recipe, tmp_path / "cut", report=notes.append)
+    assert any("going on from step" in (n.note or "") for n in notes if isinstance(n, Progress))
+    assert {result.how for result in results if result.stage == stage} == {"resumed"}
+    assert weights(tmp_path / "cut") == weights(finished)
+    cut, whole = ((folder / stage / "trivium" / "metrics.jsonl").read_text() for folder in (tmp_path / "cut", finished))
+    timed = ("seconds", "tokens_per_second")
+    rows = [[{k: v for k, v in json.loads(row).items() if k not in timed} for row in text.splitlines()] for text in (cut, whole)]
+    assert rows[0] == rows[1]
+
+
+def test_more_steps_continue_a_finished_run_to_the_bits_of_a_long_one(finished: Path, tmp_path: Path) -> None:
+    only = TINY.split("finetune:")[0]
+    short = read_recipe(write_tiny(tmp_path, text=only))
+    run(short, tmp_path / "grown")
+    longer = read_recipe(write_tiny(tmp_path, text=only), ["pretrain.steps=20"])
+    grown = run(longer, tmp_path / "grown")
+    assert grown[-1].how == "continued"
+    run(longer, tmp_path / "long")
+    both = [(tmp_path / name / "pretrain" / "model.safetensors").read_bytes() for name in ("grown", "long")]
+    assert both[0] == both[1]
