@@ -14,7 +14,7 @@ import argparse
 import json
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +116,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="trivium-demo-") as folder:
         overrides = SHORTENED if arguments.quick else ()
         demos = interleave({"demo": lambda seed: run_demo(seed, Path(folder), prefix, overrides)}, seeds)["demo"]
-    finish("demo", figures_of(demos, seeds, bool(prefix)), where, quick=arguments.quick)
+    figures = figures_of(demos, seeds, bool(prefix))
+    if arguments.quick:  # the bars are those of the whole recipe
+        figures = [replace(figure, bar=None) for figure in figures]
+    finish("demo", figures, where, quick=arguments.quick)
 
 
 if __name__ == "__main__":

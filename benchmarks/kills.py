@@ -27,10 +27,10 @@ from measure import ROOT, TRIVIUM, end, machine, start, tell, watch
 
 SMALL = (
     "gather.sources=[{kind: world, tokens: 400000, instructions: 3000, heldout_instructions: 100, prompts: 400}]",
-    "pretrain.steps=120",
-    "finetune.steps=100",
-    "rate.requests=300",
-    "align.steps=12",
+    "pretrain.steps=80",
+    "finetune.steps=50",
+    "rate.requests=200",
+    "align.steps=8",
     "evaluate.instructions=60",
     "evaluate.requests=30",
 )
@@ -111,7 +111,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one kill")
     arguments = parser.parse_args()
     kills = 1 if arguments.quick else arguments.kills
-    where = f"{machine()}, {arguments.threads} threads"
+    where = machine(arguments.threads)
     survived, places = 0, Counter[str]()
     with tempfile.TemporaryDirectory(prefix="trivium-kills-") as folder:
         bench = Bench(Path(folder), arguments.seed, arguments.threads)

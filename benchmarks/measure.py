@@ -39,8 +39,8 @@ def tell(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def machine() -> str:
-    """Processor, cores, memory, system, Python, torch and the load just now, in one line."""
+def machine(threads: int = 0) -> str:
+    """Processor, cores, memory, system, Python, torch, threads (0: all cores) and the load just now, in one line."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     parts = [
@@ -50,7 +50,8 @@ def machine() -> str:
         platform.system(),
         f"Python {platform.python_version()}",
         f"torch {metadata.version('torch')}",
-        f"load {os.getloadavg()[0]:.1f} before",
+        f"threads {threads or cores}",
+        f"load {os.getloadavg()[0]:.1f} at the start",
     ]
     return ", ".join(parts)
 
@@ -72,6 +73,7 @@ def watch(
     command: Sequence[str], log: Path, *, environment: Mapping[str, str] | None = None, folder: Path = ROOT
 ) -> Watched:
     """Run a command to its end, both outputs into `log`. Leaves with the log's last lines where it fails."""
+    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     process, started = start(command, log, environment=environment, folder=folder), time.perf_counter()
     peak: int | None = None
     try:
@@ -79,9 +81,9 @@ def watch(
             now = tree_memory(process.pid)
             peak = now if peak is None else max(peak, now or 0)
             time.sleep(SAMPLE_SECONDS)
-    except BaseException:
+    finally:  # also where we are stopped: what we started does not outlive us
         end(process)
-        raise
+        signal.signal(signal.SIGTERM, before)
     seconds = time.perf_counter() - started
     output = log.read_text(encoding="utf-8", errors="replace")
     if process.returncode != 0:

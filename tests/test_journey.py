@@ -44,7 +44,7 @@ def test_every_model_folder_is_a_hugging_face_model(finished: Path, stage: str) 
     assert not report["missing_keys"] and not report["unexpected_keys"]
     tokenizer = transformers.AutoTokenizer.from_pretrained(finished / stage)
     own = Tokenizer.load(finished / stage)
-    text = "Tom lives in Velby. He said: \"I'm 23 years old\"\n\n  and naïve café 東京 🙂"
+    text = 'Tom lives in Velby. He said: "I\'m 23 years old"\n\n  and naïve café 東京 🙂'
     assert tokenizer(text, add_special_tokens=False)["input_ids"] == own.encode(text)
     talk = [{"role": "user", "content": "Who are you?"}, {"role": "assistant", "content": "I am Trivium."}]
     rendered = tokenizer.apply_chat_template(talk, tokenize=True, return_dict=True)["input_ids"]
@@ -128,7 +128,10 @@ def test_stopping_in_any_training_stage_and_going_on_gives_the_same_bits(
     assert weights(tmp_path / "cut") == weights(finished)
     cut, whole = ((folder / stage / "trivium" / "metrics.jsonl").read_text() for folder in (tmp_path / "cut", finished))
     timed = ("seconds", "tokens_per_second")
-    rows = [[{k: v for k, v in json.loads(row).items() if k not in timed} for row in text.splitlines()] for text in (cut, whole)]
+    rows = [
+        [{k: v for k, v in json.loads(row).items() if k not in timed} for row in text.splitlines()]
+        for text in (cut, whole)
+    ]
     assert rows[0] == rows[1]
 
 

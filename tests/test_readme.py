@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-MOST_LINES = 150
+MOST_LINES = 120
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +47,10 @@ def test_every_package_is_on_the_map(file_map: list[str]) -> None:
 
 
 def test_every_folder_of_the_project_is_on_the_map(file_map: list[str]) -> None:
-    made_here = {"runs", "build", "dist"}
-    folders = {path.name for path in ROOT.iterdir() if path.is_dir() and path.name[0] not in "._"} - made_here
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode != 0:
+        pytest.skip("this is no git checkout, so a folder of the project cannot be told from one of the user")
+    folders = {name.split("/")[0] for name in listed.stdout.splitlines() if "/" in name and name[0] != "."}
     assert folders == {name.split("/")[0] for name in file_map}
 
 

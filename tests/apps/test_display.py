@@ -136,4 +136,6 @@ def test_headlines_are_the_figures_that_matter_and_fall_back_to_the_first() -> N
     assert headline(figures) == "valid 1.23 bits/byte  12.1k tokens/s"
     assert headline({"odd_thing": 0.12345, "flag": True, "text": "x"}) == "odd thing 0.1235"
     assert headline({"valid_bits_per_byte": None}) == ""
+    aligned = {"steps": 3, "reward_first": -2.0, "reward_last": 1.234, "kl": 3.456, "ended": 0.9}
+    assert headline(aligned) == "reward -2.00  -> 1.23  KL 3.46"
     assert live({"loss": 2.31, "tokens/s": 12_345.0}) == "loss 2.310  12.3k tokens/s"

@@ -23,7 +23,9 @@ def turns(*contents: str) -> dict[str, Any]:
 
 
 def write(path: Path, *rows: Any) -> Path:
-    path.write_text("".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows), encoding="utf-8")
+    path.write_text(
+        "".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows), encoding="utf-8"
+    )
     return path
 
 
@@ -38,15 +40,25 @@ def synthetic(count: int, longest: int = 60, seed: int = 0) -> Conversations:
 
 def test_loss_falls_on_the_assistant_alone(tmp_path: Path) -> None:
     tokenizer = tiny_tokenizer()
-    path = write(tmp_path / "c.jsonl", turns("Who is there?", "Nobody.", "Sure?", "Quite."), turns("Hi", "Hello, <|end|> friend."))
+    path = write(
+        tmp_path / "c.jsonl",
+        turns("Who is there?", "Nobody.", "Sure?", "Quite."),
+        turns("Hi", "Hello, <|end|> friend."),
+    )
     batch = ConversationBatches(load_conversations(path, tokenizer, 100), 10_000, seed=0).batch(0)
-    learned = [tokenizer.decode(row[on.bool()].tolist(), keep_special=True) for row, on in zip(batch.targets, batch.weights, strict=True)]
+    learned = [
+        tokenizer.decode(row[on.bool()].tolist(), keep_special=True)
+        for row, on in zip(batch.targets, batch.weights, strict=True)
+    ]
     assert sorted(learned) == sorted([" Nobody.<|end|> Quite.<|end|>", " Hello, <|end|> friend.<|end|>"])
     for row, targets, on in zip(batch.tokens, batch.targets, batch.weights, strict=True):
         ids = [*row.tolist(), targets.tolist()[-1]]
         assert ids[1:] == targets.tolist()
         filled = [number for number in ids if number != tokenizer.pad]
-        expected = [tokenizer.render([Message(**m) for m in turns(*texts)["messages"]]).ids for texts in (("Who is there?", "Nobody.", "Sure?", "Quite."), ("Hi", "Hello, <|end|> friend."))]
+        expected = [
+            tokenizer.render([Message(**m) for m in turns(*texts)["messages"]]).ids
+            for texts in (("Who is there?", "Nobody.", "Sure?", "Quite."), ("Hi", "Hello, <|end|> friend."))
+        ]
         assert filled in expected
         assert not on[targets == tokenizer.pad].any()
 
@@ -80,7 +92,9 @@ def test_batches_keep_to_the_budget_and_pad_little() -> None:
 
 
 def test_a_conversation_longer_than_the_budget_stands_alone() -> None:
-    source = Conversations(numpy.arange(30, dtype=numpy.int32), numpy.ones(30, bool), numpy.array([0, 25, 30]), pad=99, dropped=0)
+    source = Conversations(
+        numpy.arange(30, dtype=numpy.int32), numpy.ones(30, bool), numpy.array([0, 25, 30]), pad=99, dropped=0
+    )
     batches = ConversationBatches(source, 10, seed=0)
     assert sorted(len(batches.rows(number)) for number in range(2)) == [1, 1]
     assert {batches.batch(number).tokens.shape for number in range(2)} == {(1, 24), (1, 4)}
@@ -112,7 +126,9 @@ def test_too_long_ones_are_dropped_and_counted(tmp_path: Path) -> None:
     path = write(tmp_path / "c.jsonl", turns("a", "b"), turns("word " * 100, "b"), turns("c", "d"))
     found = load_conversations(path, tiny_tokenizer(), 20)
     assert (len(found), found.dropped) == (2, 1)
-    with pytest.raises(DataError, match=r"c\.jsonl: all 3 conversations are longer than the model's 4 tokens \(the longest has \d+\)"):
+    with pytest.raises(
+        DataError, match=r"c\.jsonl: all 3 conversations are longer than the model's 4 tokens \(the longest has \d+\)"
+    ):
         load_conversations(path, tiny_tokenizer(), 4)
 
 
@@ -126,9 +142,15 @@ def test_too_long_ones_are_dropped_and_counted(tmp_path: Path) -> None:
         ({"text": "x"}, r"c\.jsonl:3: field 'messages': should be a list of turns"),
         ({"messages": []}, r"c\.jsonl:3: field 'messages': should be a list"),
         ({"messages": ["x"]}, r"c\.jsonl:3: field 'messages\[0\]': should be an object"),
-        ({"messages": [{"role": "end", "content": "x"}]}, r"c\.jsonl:3: field 'messages\[0\].role': is \"end\"; known roles"),
+        (
+            {"messages": [{"role": "end", "content": "x"}]},
+            r"c\.jsonl:3: field 'messages\[0\].role': is \"end\"; known roles",
+        ),
         ({"messages": [{"role": "user"}]}, r"c\.jsonl:3: field 'messages\[0\].content': missing"),
-        ({"messages": [{"role": "user", "content": 5}]}, r"c\.jsonl:3: field 'messages\[0\].content': should be text, is 5"),
+        (
+            {"messages": [{"role": "user", "content": 5}]},
+            r"c\.jsonl:3: field 'messages\[0\].content': should be text, is 5",
+        ),
         (turns("a", " \n"), r"c\.jsonl:3: field 'messages\[1\].content': is empty"),
         (turns("a", "b", "c"), r"c\.jsonl:3: field 'messages': nothing to learn"),
         ({"messages": [{"role": "assistant", "content": "x"}]}, r"c\.jsonl:3: field 'messages': nothing to learn"),

@@ -51,7 +51,9 @@ def test_bytes_come_through_as_they_are(tmp_path: Path) -> None:
 def test_what_is_not_utf8_is_refused_with_its_byte(tmp_path: Path, prefix: bytes, most: int) -> None:
     path = tmp_path / "a.txt"
     path.write_bytes(prefix + b"good words " * 30 + b"caf\xe9 and more")
-    with pytest.raises(DataError, match=rf"a\.txt: byte 0xe9 at byte {len(prefix) + 333} of the file is not UTF-8.*broken: replace"):
+    with pytest.raises(
+        DataError, match=rf"a\.txt: byte 0xe9 at byte {len(prefix) + 333} of the file is not UTF-8.*broken: replace"
+    ):
         read(path, most)
     text, ledger = read(path, most, "replace")
     assert text == "good words " * 30 + "caf\ufffd and more"

@@ -57,7 +57,9 @@ def test_documents_apart_have_their_own_numbers_and_positions(tmp_path: Path) ->
     assert batch.segments is not None and batch.positions is not None
     stream = shard.tokens.tolist()
     document = dict(zip(stream, [0, 0, 0, 0, 1, 1, 2, *[3] * 10], strict=True))
-    for tokens, targets, segments, positions in zip(batch.tokens, batch.targets, batch.segments, batch.positions, strict=True):
+    for tokens, targets, segments, positions in zip(
+        batch.tokens, batch.targets, batch.segments, batch.positions, strict=True
+    ):
         assert segments[0] == positions[0] == 0
         for place in range(1, 8):
             begins = tokens[place] == SEPARATOR

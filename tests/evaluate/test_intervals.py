@@ -18,7 +18,10 @@ def test_wilson_by_hand() -> None:
 
 def test_a_share_is_covered_at_its_stated_rate() -> None:
     random = numpy.random.default_rng(0)
-    hits = [proportion(int(count), 80).low <= 0.9 <= proportion(int(count), 80).high for count in random.binomial(80, 0.9, 2000)]
+    hits = [
+        proportion(int(count), 80).low <= 0.9 <= proportion(int(count), 80).high
+        for count in random.binomial(80, 0.9, 2000)
+    ]
     assert 0.92 < sum(hits) / len(hits) < 0.98
 
 

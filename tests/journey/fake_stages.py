@@ -6,8 +6,10 @@ each run of a stage did is a line in `folder/calls.txt`; `folder/crash` holds "S
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,6 +17,7 @@ from typing import Any
 import yaml
 
 from trivium.base.words import StageResult
+from trivium.journey.graph import STAGES
 from trivium.journey.recipe import Recipe, read_recipe
 
 SOURCE = '''
@@ -118,6 +121,23 @@ def load_module(path: Path) -> ModuleType:
     sys.modules[path.stem] = module
     spec.loader.exec_module(module)
     return module
+
+
+@contextlib.contextmanager
+def in_place_of_the_real_ones(home: Path) -> Iterator[None]:
+    """Exchange the stages of the whole program for fake ones, in their order, and put the real ones back."""
+    real = dict(STAGES)
+    _exchange(write_stages(home))
+    try:
+        yield
+    finally:
+        _exchange(real)
+
+
+def _exchange(table: dict[str, Any]) -> None:
+    assert isinstance(STAGES, dict)
+    STAGES.clear()
+    STAGES.update(table)
 
 
 def recipe_of(home: Path, stages: dict[str, Any], content: dict[str, Any], *overrides: str) -> Recipe:

@@ -9,10 +9,9 @@ import pytest
 import torch
 
 import trivium
-from tests.journey.fake_stages import calls, hows, write_stages
+from tests.journey.fake_stages import calls, hows, in_place_of_the_real_ones
 from trivium.base.errors import UserError
 from trivium.journey import runner
-from trivium.journey.graph import STAGES
 from trivium.model.architecture import Architecture
 from trivium.model.transformer import Transformer
 from trivium.tokenizer import train
@@ -20,15 +19,12 @@ from trivium.train.record import save_model_folder
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in list(STAGES):
-        monkeypatch.delitem(STAGES, name)
-    for name, module in write_stages(tmp_path).items():
-        monkeypatch.setitem(STAGES, name, module)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(runner, "_write_report", lambda folder: None)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "recipe.yaml").write_text("name: first\ngather:\npretrain:\n")
-    return tmp_path
+    with in_place_of_the_real_ones(tmp_path):
+        yield tmp_path
 
 
 def test_running_a_recipe(home: Path) -> None:

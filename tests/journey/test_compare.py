@@ -15,7 +15,7 @@ from trivium.journey.compare import compare
 
 END_OF_TEXT, END = 0, 2
 SAYS = {
-    "pretrain": {"What is red?": "and the sea.", "Tell a story.": ""},
+    "pretrain": {"What is red?": "and the sea.", "Tell a story.": "", "The dog wagged its": "tail"},
     "finetune": {"What is red?": "apple", "Tell a story.": "A fox."},
     "align": {"What is red?": "apple", "Tell a story.": "A small red fox!"},
 }
@@ -50,15 +50,16 @@ class FakeTokenizer:
 class FakeGenerator:
     """Says what SAYS has for its stage; remembers what it was asked, in the order in which models were loaded."""
 
-    def __init__(self, stage: str, log: list[tuple[str, list[int]]], options: list[dict[str, Any]]) -> None:
-        self.stage, self.log, self.options, self.tokenizer = stage, log, options, FakeTokenizer()
+    def __init__(self, stage: str, log: list[tuple[str, list[int]]]) -> None:
+        self.stage, self.log, self.tokenizer = stage, log, FakeTokenizer()
 
     def complete(self, prompts: Sequence[Sequence[int]], **options: Any) -> list[FakeAnswer]:
-        self.options.append(options)
+        assert options == {"max_new_tokens": 64, "temperature": 0.0, "seed": 0}
         answers = []
         for ids in prompts:
             self.log.append((self.stage, list(ids)))
-            text = SAYS[self.stage]["".join(chr(token - 10) for token in ids if token >= 10)]
+            asked = "".join(chr(token - 10) for token in ids if token >= 10)
+            text = SAYS[self.stage][asked.removesuffix("\n")]
             ended = self.stage != "pretrain"
             answers.append(FakeAnswer((*self.tokenizer.encode(text), *((END,) if ended else ())), text, ended))
         return answers
@@ -75,9 +76,7 @@ class FakeGenerator:
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[int]]]:
     """(stage, token ids) of every prompt that a model was given."""
     log: list[tuple[str, list[int]]] = []
-    load = lambda folder, device="auto": FakeGenerator(folder.name, log, options)  # noqa: E731
-    options: list[dict[str, Any]] = []
-    monkeypatch.setattr("trivium.generate.load_generator", load)
+    monkeypatch.setattr("trivium.generate.load_generator", lambda folder, device: FakeGenerator(folder.name, log))
     return log
 
 
@@ -96,8 +95,14 @@ def test_every_model_answers_every_prompt_in_the_order_of_the_journey(run: Path,
 
 def test_the_pretrained_model_reads_bare_text_and_the_others_a_conversation(run: Path, asked: Any) -> None:
     compare(run, ["What is red?"])
-    bare = FakeTokenizer().encode("What is red?")
-    assert dict(asked) == {"pretrain": bare, "finetune": [5, *bare, 6], "align": [5, *bare, 6]}
+    bare, newline = FakeTokenizer().encode("What is red?"), 10 + ord("\n")
+    talk = [5, *bare, 6]
+    assert dict(asked) == {"pretrain": [END_OF_TEXT, *bare, newline], "finetune": talk, "align": talk}
+
+
+def test_an_unfinished_sentence_is_left_open(run: Path, asked: Any) -> None:
+    compare(run, ["The dog wagged its "], ["pretrain"])
+    assert dict(asked)["pretrain"] == [END_OF_TEXT, *FakeTokenizer().encode("The dog wagged its")]
 
 
 def test_changes_are_the_figures_of_the_answers(run: Path, asked: Any) -> None:

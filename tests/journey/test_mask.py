@@ -70,3 +70,11 @@ def test_what_the_run_has_is_used(tmp_path: Path) -> None:
 def test_a_recipe_without_instructions_says_so(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="gathers no instructions"):
         masked_examples(recipe_in(tmp_path, [{"text": "words"}], "files"), tmp_path / "run", 3)
+
+
+def test_the_built_in_world_shows_its_instructions_without_writing_all_its_text(tmp_path: Path) -> None:
+    (tmp_path / "recipe.yaml").write_text("gather:\ntokenize:\n")
+    examples, source = masked_examples(read_recipe(tmp_path / "recipe.yaml"), tmp_path / "run", 3)
+    assert len(examples) == 3
+    assert all(learned(example).endswith("<|end|>") for example in examples)
+    assert "a tokenizer of 1000 tokens" in source

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from trivium.apps.cli import PURPOSES
 from trivium.journey.check import check
 from trivium.journey.graph import STAGES, in_order, load_stage
 from trivium.journey.recipe import read_recipe, schema
@@ -33,6 +34,10 @@ def test_the_published_schema_is_that_of_the_code() -> None:
     assert json.loads(published.read_text()) == json.loads(schema()), (
         "renew it: trivium schema > docs/recipe.schema.json"
     )
+
+
+def test_every_stage_is_a_command() -> None:
+    assert list(PURPOSES) == list(STAGES)
 
 
 def test_every_stage_follows_the_protocol() -> None:

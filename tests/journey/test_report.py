@@ -180,7 +180,7 @@ def test_an_unfinished_stage_is_drawn_as_far_as_it_came(tmp_path: Path) -> None:
     assert "at step 41; not finished" in shown.section("curves")
     assert "Go on where this run stopped" in shown.section("on")
     assert "could not be read" not in shown.text
-    assert "From raw text to a model that knows the language" in shown.text
+    assert "From raw text to a language model" in shown.text
 
 
 def test_scores_of_an_evaluation_that_is_not_finished_are_not_shown(small: Path) -> None:
@@ -233,6 +233,16 @@ def test_the_same_run_gives_the_same_page(html: str, whole: Path) -> None:
     again = write_report(whole).read_text()
     first, second = (re.sub(r"Written by Trivium on.*?UTC", "", text) for text in (html, again))
     assert first == second
+
+
+def test_the_page_claims_no_more_than_the_scores_show(small: Path) -> None:
+    rows = [{"name": "instructions", "stage": "finetune", "value": 0.07, "low": 0.03, "high": 0.2, "items": 57}]
+    rows.append({"name": "win_rate", "stage": "align", "value": 0.32, "low": 0.2, "high": 0.48, "items": 40})
+    write(small / "evaluate" / "scores.json", {"scores": [row | {"unit": "share"} for row in rows]})
+    shown = page_of(small)
+    assert "through all three phases, in 4 min 56 s" in shown.text
+    assert "aligned assistant" not in shown.text
+    assert "It has moved away from what is preferred." in shown.section("changed")
 
 
 @pytest.mark.parametrize(
@@ -295,7 +305,7 @@ def test_only_new_words_are_marked() -> None:
 
 def test_explanations_claim_only_what_is_seen() -> None:
     poor, rich = Seen("dry", points=0.0), Seen("rich", points=1.0)
-    assert "not that you asked" in explain("pretrain", Seen("and then"))
+    assert "does not know that you asked" in explain("pretrain", Seen("and then"))
     assert "among others" in explain("pretrain", Seen("a kite", "inside"))
     assert "answers it rightly" in explain("finetune", Seen("kite", "right"))
     assert "is wrong" in explain("finetune", Seen("kite", "wrong"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -153,6 +154,67 @@ def test_a_folder_s_files_are_an_input_each(home: Home) -> None:
     assert home.run(content=content) == {"gather": "made"}
     (folder / "b.txt").rename(folder / "c.txt")
     assert home.run(content=content) == {"gather": "made"}
+
+
+def test_the_last_part_of_a_path_counts_because_documents_are_named_after_it(home: Home) -> None:
+    for name in ("texts", "deep/texts", "other"):
+        (home.path / name).mkdir(parents=True)
+        (home.path / name / "a.txt").write_text("a")
+    home.run(content={"gather": {"files": ["texts"]}})
+    (home.path / "texts" / "deep").mkdir(exist_ok=True)
+    assert home.run(content={"gather": {"files": ["deep/texts"]}}) == {"gather": "reused"}
+    assert home.run(content={"gather": {"files": ["other"]}}) == {"gather": "made"}
+
+
+def test_what_a_stage_says_it_depends_on_is_in_its_key(home: Home) -> None:
+    home.stages["gather"].depends_on = lambda settings: {"python": "3.11"}
+    home.run(content={"gather": {}})
+    assert home.run(content={"gather": {}}) == {"gather": "reused"}
+    home.stages["gather"].depends_on = lambda settings: {"python": "3.12"}
+    assert home.run(content={"gather": {}}) == {"gather": "made"}
+    assert "outside.python 3.11 -> 3.12" in home.notes()
+
+
+def test_a_continued_stage_whose_state_was_deleted_says_that_it_starts_over(home: Home) -> None:
+    home.run(content={"gather": {}})
+    shutil.rmtree(home.run_folder / "gather/trivium/state")
+    assert home.run("gather.steps=5", content={"gather": {}}) == {"gather": "made"}
+    assert "steps 3 -> 5; its training state was deleted, so it starts over" in home.notes()
+
+
+def test_a_damaged_memory_of_hashes_is_only_a_memory(home: Home) -> None:
+    home.run()
+    for content in ("{", "[]", '{"a": 1}', '{"a": ["x"]}'):
+        (home.run_folder / ".hashes.json").write_text(content)
+        assert home.run() == dict.fromkeys(WAYS, "reused")
+
+
+def test_a_damaged_lineage_is_told_before_anything_runs(home: Home) -> None:
+    home.run()
+    home.calls()
+    (home.run_folder / "lineage.json").write_text("[")
+    with pytest.raises(RunError, match="damaged"):
+        home.run("gather.text=b")
+    assert home.calls() == []
+
+
+def test_results_beside_the_model_files_are_results_and_states_are_not(home: Home) -> None:
+    home.run()
+    record = read_record(home.run_folder / "pretrain")
+    assert record
+    (home.run_folder / "pretrain/trivium/state/step.json").write_text("9")
+    (home.run_folder / "pretrain/trivium/metrics.jsonl").write_text("{}")
+    assert home.run() == dict.fromkeys(WAYS, "reused")
+    with_normaliser = write_stage(
+        home.path,
+        "pretrain",
+        ("    read = ", '    write_json(context.folder / "trivium" / "normaliser.json", 1)\n    read = '),
+    )
+    home.stages["pretrain"] = with_normaliser
+    assert home.run()["finetune"] == "made"
+    record = read_record(home.run_folder / "pretrain")
+    assert record
+    assert "trivium/normaliser.json" in record.outputs
 
 
 def test_changed_code_redoes_its_stage_but_better_words_do_not(home: Home) -> None:

@@ -80,7 +80,9 @@ def test_it_learns_to_say_what_is_rewarded() -> None:
     model = Transformer(SHAPE)
     model.initialise(torch.Generator().manual_seed(0))
     settings = AlignSettings(steps=40, answers_per_prompt=8, micro_batches=2)
-    settings = settings.model_copy(update={"optimizer": settings.optimizer.model_copy(update={"adam_learning_rate": 0.01})})
+    settings = settings.model_copy(
+        update={"optimizer": settings.optimizer.model_copy(update={"adam_learning_rate": 0.01})}
+    )
     players: Any = SimpleNamespace(policy=model, machine=CPU)
     optimizer = make_optimizer(model, settings.optimizer)
 

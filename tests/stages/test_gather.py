@@ -26,7 +26,9 @@ def gather(folder: Path, *sources: dict[str, Any], valid_share: float = 0.1, **c
 
 
 def everything(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
+    }
 
 
 @pytest.fixture
@@ -36,7 +38,9 @@ def texts(tmp_path: Path) -> Path:
     (folder / "a.jsonl").write_text("\n".join(json.dumps({"text": f"Document {n}, naïve."}) for n in range(300)))
     (folder / "b.txt").write_text("Document 3, naïve.")
     (folder / "c.pdf").write_text("x")
-    (tmp_path / "i.jsonl").write_text("\n".join(json.dumps({"instruction": f"Say {n}.", "output": f"{n}"}) for n in range(60)))
+    (tmp_path / "i.jsonl").write_text(
+        "\n".join(json.dumps({"instruction": f"Say {n}.", "output": f"{n}"}) for n in range(60))
+    )
     return folder
 
 
@@ -64,12 +68,12 @@ def test_what_is_written_and_counted(tmp_path: Path, texts: Path) -> None:
     assert all(0 <= step.done <= step.total for step in seen)
 
 
-def test_the_same_settings_give_the_same_bytes_and_another_seed_another_split(tmp_path: Path, texts: Path) -> None:
+def test_the_same_files_give_the_same_bytes_whatever_the_seed(tmp_path: Path, texts: Path) -> None:
     for name, seed in (("one", 1), ("two", 1), ("three", 2)):
         gather(tmp_path / name, {"kind": "files", "path": str(texts)}, seed=seed)
     one, two, three = (everything(tmp_path / name) for name in ("one", "two", "three"))
-    assert {k: v for k, v in one.items() if k != "gather.json"} == {k: v for k, v in two.items() if k != "gather.json"}
-    assert one["documents/valid.jsonl"] != three["documents/valid.jsonl"]
+    for name in ("documents/train.jsonl", "documents/valid.jsonl"):
+        assert one[name] == two[name] == three[name]
 
 
 def test_two_sources_of_one_name_stay_apart(tmp_path: Path) -> None:
@@ -117,7 +121,11 @@ def test_stopping_is_obeyed_and_leaves_nothing_half_written(tmp_path: Path, text
 def test_nothing_left_on_a_side_is_an_error(tmp_path: Path, content: str, share: float, fault: str) -> None:
     (tmp_path / "a.txt").write_text(content)
     with pytest.raises(UserError, match=fault):
-        gather(tmp_path / "out", {"kind": "files", "path": str(tmp_path / "a.txt"), "split": "auto" if share > 0.01 else "documents"}, valid_share=share)
+        gather(
+            tmp_path / "out",
+            {"kind": "files", "path": str(tmp_path / "a.txt"), "split": "auto" if share > 0.01 else "documents"},
+            valid_share=share,
+        )
 
 
 @pytest.mark.parametrize(
@@ -153,13 +161,23 @@ def test_gathering_needs_no_torch() -> None:
 
 
 def test_the_world_gives_as_much_as_is_asked_for(tmp_path: Path) -> None:
-    source = {"kind": "world", "tokens": 5000, "instructions": 80, "heldout_instructions": 30, "prompts": 20, "heldout_prompts": 7}
+    source = {
+        "kind": "world",
+        "tokens": 5000,
+        "instructions": 80,
+        "heldout_instructions": 30,
+        "prompts": 20,
+        "heldout_prompts": 7,
+    }
     gather(tmp_path / "out", source, valid_share=0.2, seed=3)
     out = tmp_path / "out"
     train = sum(len(row["text"]) for row in rows(out / "documents/train.jsonl"))
     valid = sum(len(row["text"]) for row in rows(out / "documents/valid.jsonl"))
-    assert 20_000 <= train < 25_000 and 4_000 <= valid < 7_000
-    counts = {name: len(rows(out / f"{name}.jsonl")) for name in ("instructions/train", "instructions/heldout", "prompts/train", "prompts/heldout")}
+    assert 17_500 <= train < 20_500 and 3_500 <= valid < 6_500
+    counts = {
+        name: len(rows(out / f"{name}.jsonl"))
+        for name in ("instructions/train", "instructions/heldout", "prompts/train", "prompts/heldout")
+    }
     assert counts == {"instructions/train": 80, "instructions/heldout": 30, "prompts/train": 20, "prompts/heldout": 7}
     taught, asked = rows(out / "instructions/train.jsonl"), rows(out / "instructions/heldout.jsonl")
     assert all(row["messages"][-1]["role"] == "assistant" for row in taught)

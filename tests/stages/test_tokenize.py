@@ -55,7 +55,10 @@ def test_the_shards_hold_every_document(tmp_path: Path, gathered: Path) -> None:
         assert all(document[-1] == tokenizer.end_of_text for document in found)
         assert shard.bytes == sum(len(text.encode()) for text in expected)
         assert figures[f"{split}_tokens"] == len(shard.tokens)
-    assert (seen[-1].done, seen[-1].unit) == (sum(len(t.encode()) for s in ("train", "valid") for t in texts_of(gathered, s)), "bytes")
+    assert (seen[-1].done, seen[-1].unit) == (
+        sum(len(t.encode()) for s in ("train", "valid") for t in texts_of(gathered, s)),
+        "bytes",
+    )
 
 
 def test_the_figures_are_those_of_the_text(tmp_path: Path, gathered: Path) -> None:
@@ -64,19 +67,30 @@ def test_the_figures_are_those_of_the_text(tmp_path: Path, gathered: Path) -> No
     tokenizer = Tokenizer.load(tmp_path / "out")
     train, valid = texts_of(gathered, "train"), texts_of(gathered, "valid")
     tokens = sum(len(tokenizer.encode(text)) for text in train + valid)
-    assert content["bytes_per_token"] == pytest.approx(sum(len(text.encode()) for text in train + valid) / tokens, abs=1e-4)
-    assert content["bytes_per_token_by_source"]["other"] == pytest.approx(len(train[-1].encode()) / len(tokenizer.encode(train[-1])), abs=1e-4)
+    assert content["bytes_per_token"] == pytest.approx(
+        sum(len(text.encode()) for text in train + valid) / tokens, abs=1e-4
+    )
+    assert content["bytes_per_token_by_source"]["other"] == pytest.approx(
+        len(train[-1].encode()) / len(tokenizer.encode(train[-1])), abs=1e-4
+    )
     used = {number for text in train for number in tokenizer.encode(text)}
     assert content["unused_tokens"] == tokenizer.vocab_size - len(tokenizer.special) - len(used)
     longest = content["longest_tokens"]
-    assert len(longest[0]["text"]) == max(len(tokenizer.pieces([n])[0]) for n in range(tokenizer.vocab_size - len(tokenizer.special)))
-    assert all(row["count"] == sum(tokenizer.encode(text).count(tokenizer.encode(row["text"])[0]) for text in train) for row in longest[:3])
+    assert len(longest[0]["text"]) == max(
+        len(tokenizer.pieces([n])[0]) for n in range(tokenizer.vocab_size - len(tokenizer.special))
+    )
+    assert all(
+        row["count"] == sum(tokenizer.encode(text).count(tokenizer.encode(row["text"])[0]) for text in train)
+        for row in longest[:3]
+    )
     assert "".join(content["sample"]["tokens"]) == content["sample"]["text"] == valid[0]
 
 
 def test_validation_text_does_not_shape_the_tokenizer(tmp_path: Path, gathered: Path) -> None:
     tokenized(tmp_path / "one", gathered)
-    (gathered / "documents/valid.jsonl").write_text(json.dumps({"id": "v", "text": "zzqq " * 5000, "source": "x"}) + "\n")
+    (gathered / "documents/valid.jsonl").write_text(
+        json.dumps({"id": "v", "text": "zzqq " * 5000, "source": "x"}) + "\n"
+    )
     tokenized(tmp_path / "two", gathered)
     assert Tokenizer.load(tmp_path / "one").sha256 == Tokenizer.load(tmp_path / "two").sha256
 
@@ -102,7 +116,7 @@ def test_training_text_is_bounded_and_drawn_from_the_whole(tmp_path: Path, gathe
     assert 0.5 * megabytes * 1e6 < size <= megabytes * 1e6
     whole = texts_of(gathered, "train")
     homes = {next(n for n, text in enumerate(whole) if piece in text) for piece in pieces}
-    assert max(homes) >= len(whole) // 2
+    assert min(homes) < 10 and max(homes) > 20  # of 30 topics; the other texts are short
     assert drawn(0) == pieces != drawn(1)
 
 
@@ -112,12 +126,16 @@ def test_all_of_a_small_text_is_used(tmp_path: Path, gathered: Path) -> None:
 
 
 def test_a_tokenizer_larger_than_the_text_supports_is_refused(tmp_path: Path, gathered: Path) -> None:
-    with pytest.raises(UserError, match=r"vocab_size is 100,000; this text supports at most [\d,]+ tokens.*lower tokenize.vocab_size"):
+    with pytest.raises(
+        UserError, match=r"vocab_size is 100,000; this text supports at most [\d,]+ tokens.*lower tokenize.vocab_size"
+    ):
         tokenized(tmp_path / "out", gathered, vocab_size=100_000)
 
 
 @pytest.mark.parametrize("polls", [0, 40, 70])
-def test_stopping_leaves_nothing_half_written(tmp_path: Path, gathered: Path, polls: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stopping_leaves_nothing_half_written(
+    tmp_path: Path, gathered: Path, polls: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(tokenize, "BATCH_BYTES", 1000)
     left = polls
 

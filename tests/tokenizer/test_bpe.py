@@ -24,7 +24,28 @@ from trivium.tokenizer.layout import SPECIAL_TOKENS
 
 CHARACTERS = st.characters(exclude_categories=["Cs"])
 PIECES = st.sampled_from(
-    [" ", "  ", "\n", "\r\n", "\t", "\u00a0", "\u2003", "\x85", "'s", "'LL", "'\u017f", "don't", "12345", "中文", "👩‍👧", "e\u0301", "--", "ß", "İ", "a"]
+    [
+        " ",
+        "  ",
+        "\n",
+        "\r\n",
+        "\t",
+        "\u00a0",
+        "\u2003",
+        "\x85",
+        "'s",
+        "'LL",
+        "'\u017f",
+        "don't",
+        "12345",
+        "中文",
+        "👩‍👧",
+        "e\u0301",
+        "--",
+        "ß",
+        "İ",
+        "a",
+    ]
 )
 TEXTS = st.lists(st.one_of(PIECES, st.text(CHARACTERS, max_size=6)), max_size=30).map("".join)
 RUNS = ("a", " ", "\n", "\t", " \n", "中", "1", "-", "'s", "🙂", "aB", "\u0301", "\x00")

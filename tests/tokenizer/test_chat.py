@@ -27,7 +27,9 @@ CONTENT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 def said(tokenizer: Tokenizer, rendered: Rendered) -> str:
     """What the mask covers, as text."""
     assert len(rendered.ids) == len(rendered.mask)
-    return tokenizer.decode([number for number, on in zip(rendered.ids, rendered.mask, strict=True) if on], keep_special=True)
+    return tokenizer.decode(
+        [number for number, on in zip(rendered.ids, rendered.mask, strict=True) if on], keep_special=True
+    )
 
 
 def messages_of(*turns: tuple[str, str]) -> list[Message]:
@@ -147,7 +149,10 @@ def test_another_template_gives_ids_and_mask_too(tmp_path: Path) -> None:
         ("{{ messages.append(1) }}", "does not take this conversation"),
         ("{{ raise_exception('only one turn') }}", "only one turn"),
         ("{% for m in messages %}{{ m.content }}{% endfor %}", "no special token"),
-        ("{% for m in messages %}{{ m.content }}<|end|>{% endfor %}{% if add_generation_prompt %}A:{% endif %}", "generation prompt"),
+        (
+            "{% for m in messages %}{{ m.content }}<|end|>{% endfor %}{% if add_generation_prompt %}A:{% endif %}",
+            "generation prompt",
+        ),
     ],
 )
 def test_a_template_that_cannot_work_is_refused(template: str, fault: str) -> None:

@@ -12,6 +12,7 @@ import pytest
 from trivium.world import lexicon
 from trivium.world.bilingual import read, translate
 from trivium.world.check import check
+from trivium.world.documents import documents
 from trivium.world.draws import HELD_OUT_KIND
 from trivium.world.families import Family
 from trivium.world.families_words import ONE_WAY
@@ -318,3 +319,9 @@ def test_answers_are_checked_up_to_case_space_and_final_punctuation() -> None:
     assert not check("plum, dog", "plum dog")
     assert not check("Ann lives in Velby.", "Ann lives in Corvo.")
     assert not check("Yes.", "") and not check("", "")
+
+
+def test_instructions_bring_few_words_that_documents_do_not_have() -> None:
+    read_before = {word.lower() for row in islice(documents(SEED, "train"), 6_000) for word in WORD.findall(row.text)}
+    asked = {word.lower() for row in train() for word in WORD.findall(text_of(row))}
+    assert len(asked - read_before) < 150, sorted(asked - read_before)

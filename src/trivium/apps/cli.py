@@ -17,9 +17,8 @@ from trivium import __version__
 from trivium.apps import cli_runs
 from trivium.apps.cli_options import RecipePath, RunOptions, RunsFolder, RunsName, SetValues, StageOptions, command_of
 from trivium.base.errors import Interrupted, TriviumError
-from trivium.journey.graph import STAGES
 
-PURPOSES = {
+PURPOSES = {  # the stages; not taken from the journey, whose imports would double the time that --help takes
     "gather": "Collect and clean the text, instructions and prompts.",
     "tokenize": "Train the tokenizer and cut the text into tokens.",
     "pretrain": "Teach a model the language.",
@@ -134,7 +133,7 @@ def schema() -> None:
     print(schema_text(), end="")
 
 
-for _stage in STAGES:
+for _stage in PURPOSES:
     _command_for(_stage)
 app.command("chat", rich_help_panel=RUNS)(cli_runs.chat)
 app.command("compare", rich_help_panel=RUNS)(cli_runs.compare)

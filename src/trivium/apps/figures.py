@@ -22,12 +22,12 @@ HEADLINES: dict[str, str] = {
     "pairs": "{:,} pairs",
     "heldout_accuracy": "held-out accuracy {:.1%}",
     "ceiling": "ceiling {:.1%}",
-    "reward": "reward {:.2f}",
-    "kl": "KL {:.2f}",
-    "exact_pretrain": "exact answers: pretrain {:.1%}",
-    "exact_finetune": "finetune {:.1%}",
-    "exact_align": "align {:.1%}",
+    "reward_first": "reward {:.2f}",
+    "reward_last": "-> {:.2f}",
+    "exact_finetune": "exact answers {:.1%}",
+    "exact_align": "-> {:.1%}",
     "win_rate": "win rate {:.1%}",
+    "kl": "KL {:.2f}",
     "tokens_per_second": "{count} tokens/s",
 }
 SHOWN = 3

@@ -123,4 +123,4 @@ class Shard:
             raise RunError(f"{path}: {error.strerror}; {AGAIN}") from None
         if size != count * dtype.itemsize:
             raise RunError(f"{path}: damaged ({size:,} bytes instead of {count * dtype.itemsize:,}); {AGAIN}")
-        return numpy.memmap(path, dtype, "r") if count else numpy.empty(0, dtype)
+        return numpy.asarray(numpy.memmap(path, dtype, "r")) if count else numpy.empty(0, dtype)

@@ -48,10 +48,10 @@ def score_instructions(
 
 
 def prompt_ids(generator: Generator, messages: Sequence[dict[str, str]], *, chat: bool) -> list[int]:
-    """What the model is given: the rendered conversation, or the bare text."""
+    """What the model is given: the rendered conversation, or a document that begins with its text."""
     if chat:
         return list(generator.tokenizer.render([Message(**m) for m in messages], add_generation_prompt=True).ids)  # type: ignore[arg-type]
-    return list(generator.tokenizer.encode("\n".join(message["content"] for message in messages) + "\n"))
+    return generator.document_start("\n".join(message["content"] for message in messages))
 
 
 def _share(name: str, stage: str, right: Sequence[bool], note: str = "") -> dict[str, Any]:

@@ -10,17 +10,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from trivium.base.files import read_jsonl
 from trivium.evaluate.instructions import prompt_ids
 from trivium.evaluate.intervals import mean
 from trivium.evaluate.scores import score_row
 from trivium.generate import Answer, Generator
-from trivium.generate.engine import Request
-from trivium.generate.sampling import Sampling
-from trivium.loss.policy import kl_to_reference
-from trivium.rl.rollouts import answer_log_probabilities, collate
 from trivium.world import rater
 
 NOTE = "simulated rater, its true utility"
@@ -59,7 +53,7 @@ def win_rate(
         pairs = zip(utilities["align"], utilities["finetune"], strict=True)
         wins = [1.0 if new > old else 0.5 if new == old else 0.0 for new, old in pairs]
         rows.append(score_row("win_rate", "align", mean(wins), "share", NOTE))
-        kl = heldout_kl(generators["align"], generators["finetune"], requests, temperature, max_new_tokens, seed)
+        kl = sequence_kl(generators["align"], generators["finetune"], requests, answers["align"])
         rows.append(score_row("kl", "align", mean(kl), "nats", "to the fine-tuned model, summed over an answer"))
     samples = [
         {
@@ -88,18 +82,12 @@ def answer_requests(
     return generator.complete(prompts, max_new_tokens=max_new_tokens, temperature=temperature, seed=seed)
 
 
-def heldout_kl(
-    policy: Generator,
-    reference: Generator,
-    requests: Sequence[dict[str, Any]],
-    temperature: float,
-    max_new_tokens: int,
-    seed: int,
+def sequence_kl(
+    policy: Generator, reference: Generator, requests: Sequence[dict[str, Any]], answers: Sequence[Answer]
 ) -> list[float]:
-    """The estimate log policy - log reference of one answer of the policy to each request, in nats."""
-    prompts = [Request(tuple(prompt_ids(policy, row["messages"], chat=True))) for row in requests]
-    rows = [row for group in policy.engine.run(prompts, Sampling(max_new_tokens, temperature), seed) for row in group]
-    rollout = collate(rows, policy.tokenizer.pad).rollout
-    with torch.inference_mode():
-        other = answer_log_probabilities(reference.model, rollout, temperature)
-    return [float(value) for value in kl_to_reference(rollout.logprobs, other, rollout.mask)]
+    """The estimate log policy - log reference of the policy's answer to each request, in nats, at temperature 1."""
+    prompts = [prompt_ids(policy, row["messages"], chat=True) for row in requests]
+    return [
+        policy.log_likelihood(prompt, answer.ids) - reference.log_likelihood(prompt, answer.ids)
+        for prompt, answer in zip(prompts, answers, strict=True)
+    ]

@@ -67,7 +67,7 @@ Style = Literal["line", "faint", "dots"]
 
 @dataclass(frozen=True)
 class Series:
-    """One line: `points` are (x, y), finite, x rising; `colour` is a name of COLOURS; `label` is for the legend."""
+    """One line: `points` are (x, y), finite, x above 0 and rising; `colour` is a name of COLOURS; `label` is for the legend."""
 
     label: str
     points: tuple[tuple[float, float], ...]
@@ -121,6 +121,7 @@ def line_chart(
             axes.plot(xs, ys, color=COLOURS[line.colour], label=line.label, **_STYLES[line.style])
         for level, dashes in zip(levels, itertools.cycle(_DASHES), strict=False):
             axes.axhline(level.value, color=COLOURS["soft"], linewidth=1.4, linestyle=(0, dashes), label=level.label)
+        axes.set_xlim(0, 1.02 * max(line.points[-1][0] for line in series))
         _dress(axes, x_label, y_label, share=share)
         if len(series) + len(levels) > 1:
             figure.legend(loc="outside lower center", ncols=3, columnspacing=1.2)
@@ -137,7 +138,7 @@ def _dress(axes: Axes, x_label: str, y_label: str, *, share: bool) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(5))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    axes.margins(x=0.02, y=0.08)
+    axes.margins(y=0.08)
     if share:
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
 

@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from trivium.base.errors import DataError, RecipeError
+from trivium.base.errors import RecipeError, UserError
 from trivium.journey.graph import STAGES, StageTable, in_order, load_stage
 from trivium.journey.recipe import files_at, missing_paths, read_recipe, valid_sections
 
@@ -79,6 +79,6 @@ def _fault_of(source: Any) -> str | None:
         items = ITEMS if hasattr(source, "path") else 1  # what is built in is right or not there at all
         for _ in islice(read(source, "check", Intake(seed=0, valid_share=0.1)), items):
             pass
-    except DataError as error:
+    except UserError as error:
         return str(error)
     return None

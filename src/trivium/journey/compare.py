@@ -103,7 +103,9 @@ def _load(folder: Path, device: str) -> Generator:
 
 def _ids(generator: Generator, stage: str, prompt: str) -> list[int]:
     if stage == BARE_TEXT:
-        return list(generator.tokenizer.encode(prompt.rstrip()))  # a space belongs to the word that follows it
+        text = prompt.rstrip()  # a space belongs to the word that follows it
+        text += "\n" if text.endswith((".", "!", "?")) else ""  # or the likeliest continuation is that the text ends
+        return [generator.tokenizer.end_of_text, *generator.tokenizer.encode(text)]  # as documents follow each other
     return list(generator.tokenizer.render([Message("user", prompt)], add_generation_prompt=True).ids)
 
 

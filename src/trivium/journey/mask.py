@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from trivium.tokenizer import Tokenizer
 
 SAMPLE = 2000  # items of each source from which a small tokenizer is trained
+WORLD_TOKENS = 50_000
 VOCABULARY = 1000
 
 
@@ -60,6 +61,8 @@ def _sample(recipe: Recipe) -> Iterator[Any]:
     sources = getattr(recipe.sections.get("gather"), "sources", ())
     intake = Intake(recipe.seed, 0.1)
     for source, name in zip(sources, names_of(sources), strict=True):
+        if source.kind == "world":  # writes its documents first, and as many as it is asked for
+            source = source.model_copy(update={"tokens": WORLD_TOKENS})
         yield from islice((item for item in read(source, name, intake) if item.split == "train"), SAMPLE)
 
 

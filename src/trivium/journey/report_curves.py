@@ -49,7 +49,7 @@ _LOSS: tuple[Line, ...] = (("train_loss", "training", "faint"), ("valid_loss", "
 PLANS = (
     Plan(
         "Pre-training: loss", "pretrain", "grammar", "nats per token", _LOSS,
-        "Training and validation fall together: it learns the language, not the texts.",
+        "While training and validation fall together, it learns the language and not the texts by heart.",
     ),
     Plan(
         "Pre-training: bits per byte", "pretrain", "grammar", "bits per byte, validation",
@@ -134,10 +134,10 @@ def _levels(run: Run) -> tuple[Reference, ...]:
 
 def _summary(stage: Stage, plan: Plan, series: Sequence[Series], levels: Sequence[Reference]) -> str:
     write = percent if plan.share else plain
-    ends = [(line.label, line.points[0], line.points[-1]) for line in series]
+    ends = [(line.label, dict.fromkeys((line.points[0], line.points[-1]))) for line in series]
     text = "; ".join(
-        f"{name} {write(first[1])} at step {count(first[0])}, {write(last[1])} at step {count(last[0])}"
-        for name, first, last in ends
+        f"{name} " + ", ".join(f"{write(value)} at step {count(step)}" for step, value in points)
+        for name, points in ends
     )
     text += "".join(f"; {level.label}" for level in levels)
     if stage.state == "unfinished":

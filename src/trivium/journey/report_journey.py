@@ -79,14 +79,17 @@ def _boxes(run: Run, names: tuple[str, ...], total: float) -> tuple[Box, ...]:
 
 
 def _title(run: Run) -> str:
-    done = {stage.name for stage in run.finished}
-    time = duration(_total(run))
+    """What was reached; 'assistant' and 'aligned' are said only where the scores show it."""
+    done, time = {stage.name for stage in run.finished}, duration(_total(run))
+    answers, preferred = right_answers(run, "finetune"), win_rate(run)
+    follows = answers is not None and (answers.value or 0) >= 0.5
     if "align" in done:
-        return f"From raw text to an aligned assistant, in {time}"
+        better = preferred is not None and (preferred.low or 0) > 0.5
+        return f"From raw text {'to an aligned assistant' if follows and better else 'through all three phases'}, in {time}"
     if "finetune" in done:
-        return f"From raw text to a model that follows instructions, in {time}"
+        return f"From raw text to a model that {'follows' if follows else 'was taught'} instructions, in {time}"
     if "pretrain" in done:
-        return f"From raw text to a model that knows the language, in {time}"
+        return f"From raw text to a language model, in {time}"
     return "A journey that has only begun"
 
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trivium.journey.report_journey import bits_per_byte, reward_accuracy
-from trivium.journey.report_read import Run, Sample, Stage
+from trivium.journey.report_read import Run, Sample, Score, Stage
 from trivium.journey.report_scores import asked, measure, right_answers, win_rate
 from trivium.journey.report_values import (
     Shown,
@@ -167,7 +167,7 @@ def _finetune_outcome(run: Run) -> list[str]:
 def _align_outcome(run: Run) -> list[str]:
     wins, score, kl = win_rate(run), right_answers(run, "align"), _kl(run.stages["align"])
     agreement, ceiling = reward_accuracy(run), rater_ceiling(run)
-    said = [PHASES[2].can]
+    said = [_preference(wins), PHASES[2].can]
     if wins is not None and wins.value is not None:
         said.append(f"Preferred to the fine-tuned model in {percent(wins.value)} of pairs by the {RATER}.")
     if score is not None and score.value is not None:
@@ -178,6 +178,14 @@ def _align_outcome(run: Run) -> list[str]:
     if kl is not None:
         said.append(f"KL {plain(kl)} nats from the fine-tuned model.")
     return said
+
+
+def _preference(wins: Score | None) -> str:
+    if wins is None or wins.low is None or wins.high is None:
+        return "It was pushed towards what the reward model values; how that is liked was not measured."
+    if wins.low > 0.5:
+        return "It answers in the way that is preferred."
+    return "It has moved away from what is preferred." if wins.high < 0.5 else "It is not clearly preferred to before."
 
 
 def _kl(stage: Stage) -> float | None:

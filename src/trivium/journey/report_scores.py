@@ -173,7 +173,7 @@ def _rows(scores: Sequence[Score], name_of: Callable[[Score], str]) -> tuple[Row
     stages = _stages(scores)
     shared = _track(scores) if len({measure(score)[0] for score in scores}) == 1 else None
     rows = []
-    for name in dict.fromkeys(name_of(score) for score in scores):
+    for name in sorted(dict.fromkeys(map(name_of, scores)), key=_level_order):
         found = {score.stage: score for score in scores if name_of(score) == name}
         low, high = shared or _track(list(found.values()))
         cells = [
@@ -188,6 +188,11 @@ def _rows(scores: Sequence[Score], name_of: Callable[[Score], str]) -> tuple[Row
         )
         rows.append(Row(label(name), tuple(cells), " / ".join(count(items) for items in counts), notes))
     return tuple(rows)
+
+
+def _level_order(name: str) -> int:
+    """The levels in their order; sorting is stable, so that everything else stays as `evaluate` wrote it."""
+    return list(LEVELS.values()).index(name) if name in LEVELS.values() else -1
 
 
 def _title(name: str) -> str:

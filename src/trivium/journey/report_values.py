@@ -91,7 +91,7 @@ def plain(value: Any) -> str:
         return "not known"
     if isinstance(found, int) or abs(found) >= 1000:
         text = f"{round(found):,}"
-    elif found != 0 and abs(found) < 0.01:
+    elif 1e-4 <= abs(found) < 0.01:
         text = f"{found:.2g}"
     else:
         text = f"{found:.2f}" if abs(found) < 100 else f"{found:.1f}"

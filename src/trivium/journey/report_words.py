@@ -21,7 +21,7 @@ MEANS_SAME = 0.05  # points: a smaller change is called none
 @dataclass(frozen=True)
 class Phase:
     """One of the three phases. `stages` are its folders, `model` the one that holds its model; `question` is what
-    its model has learned to answer."""
+    its model has learned to answer; `can` holds for every run, however well it went."""
 
     art: str
     name: str
@@ -37,19 +37,19 @@ PHASES = (
     Phase(
         "grammar", "Pre-training", "pretrain", "pre-trained", ("gather", "tokenize", "pretrain"), "What comes next?",
         "Guess the next token, at every position of the text. Nobody labels anything: the text is its own answer.",
-        "It knows the language and continues any text, but it does not know that you asked something.",
+        "It continues any text, but it does not know that you asked something.",
     ),
     Phase(
         "logic", "Fine-tuning", "finetune", "fine-tuned", ("finetune",), "What was I asked?",
         "The same guess, on instructions with their right answers; only the answer's tokens count (the loss mask).",
-        "It takes a text as a request, answers it, and stops.",
+        "It takes a text as a request, and answers instead of going on with it.",
     ),
     Phase(
         "rhetoric", "Reinforcement learning from feedback", "align", "aligned", ("rate", "reward", "align"),
         "Which answer do people prefer?",
         "First a reward model learns which of two answers a rater prefers. Then the assistant writes answers of its "
         "own and is pushed towards high reward, held near the fine-tuned model (KL).",
-        "It answers in the way that is preferred; no right answer was shown to it in this phase.",
+        "No right answer was shown to it in this phase, only what is preferred.",
     ),
 )  # fmt: skip
 
@@ -157,7 +157,7 @@ def _after_pretraining(now: Seen) -> str:
         return (
             "After pre-training the right words are in there, among others: it continues the text, it does not answer."
         )
-    return "After pre-training it continues text: it knows the language, but not that you asked something."
+    return "After pre-training it continues text as it has read it: it does not know that you asked something."
 
 
 def _after_finetuning(now: Seen) -> str:
@@ -166,10 +166,10 @@ def _after_finetuning(now: Seen) -> str:
     if now.verdict == "inside":
         return "After fine-tuning it answers, with the right words in it, but not in the form that was asked for."
     if now.verdict == "wrong":
-        return "After fine-tuning it answers in the form that was asked for, but this answer is wrong."
+        return "After fine-tuning it answers instead of going on with the text, but this answer is wrong."
     if now.ended is False:
         return "After fine-tuning it answers the request, but finds no end before the length limit."
-    return "After fine-tuning it answers the request instead of going on with it, in the manner of its examples."
+    return "After fine-tuning it takes the prompt as a request, and answers in the manner of its examples."
 
 
 def _after_alignment(now: Seen, before: Seen | None) -> str:

@@ -117,11 +117,7 @@ def _state_of(found: Found) -> Path:
 
 def _size(found: Found, parts: Parts, continues: tuple[str, ...]) -> float | None:
     """How far a result that can be continued to `parts` has come, None for one that cannot."""
-    if (
-        not found.parts
-        or not grown_from(found.parts, parts, continues)
-        or not (found.folder / "trivium" / "state").is_dir()
-    ):
+    if not found.parts or not grown_from(found.parts, parts, continues) or not _state_of(found).is_dir():
         return None
     return float(sum(found.parts.settings[name] for name in continues))
 
@@ -132,7 +128,7 @@ def _take(run: Path, here: Found, match: Found, hashes: FileHashes) -> Place:
         _put_aside(run, here, hashes)
         os.replace(match.folder, here.folder)
         hashes.moved(match.folder, here.folder)
-        notes = (f"taken back from {run / OLD}",)
+        notes = (*([here.fault] if here.fault else []), f"taken back from {run / OLD}")
     if match.record:
         (here.folder / "trivium" / "pending.json").unlink(missing_ok=True)  # left by a crash between the two writes
         return Place(here.folder, "reused", match.record, notes=notes)

@@ -56,4 +56,5 @@ def run(settings: FinetuneSettings, context: Context) -> dict[str, Any]:
     for row in fit(model, job, context):
         recorder.write(row)
     save_model_folder(model, tokenizer, context.folder)
-    return recorder.figures() | {"examples": len(conversations), "precision": str(machine.dtype).removeprefix("torch.")}
+    counts = {"examples": len(conversations), "too_long_dropped": conversations.dropped}
+    return recorder.figures() | counts | {"precision": str(machine.dtype).removeprefix("torch.")}

@@ -79,6 +79,13 @@ class Tally:
         }
 
 
+def depends_on(settings: GatherSettings) -> Any:
+    """What outside the recipe the result depends on: the Python whose documentation is read."""
+    import platform
+
+    return platform.python_version() if any(source.kind == "python-docs" for source in settings.sources) else None
+
+
 def run(settings: GatherSettings, context: Context) -> dict[str, Any]:
     """Read every source and write the rows. Returns the headline figures.
 

@@ -110,16 +110,30 @@ def batches_of(settings: PretrainSettings, train: Shard, seed: int) -> Callable[
     return batches
 
 
+def check(settings: PretrainSettings) -> list[str]:
+    """What can be known to be wrong before there is any text, a sentence each."""
+    from trivium.model.architecture import Architecture
+
+    faults = []
+    try:
+        Architecture(vocab_size=1, **settings.model.model_dump())
+    except UserError as error:
+        faults.append(str(error))
+    if settings.length > settings.model.max_positions:
+        faults.append(
+            f"length is {settings.length}; the model reads at most {settings.model.max_positions} tokens: "
+            "lower it or raise model.max_positions"
+        )
+    return faults
+
+
 def check_sizes(settings: PretrainSettings, train: Shard) -> None:
-    """Raises UserError where the text is smaller than one batch, or rows are longer than the model reads."""
+    """Raises UserError where the settings do not fit together, or the text is smaller than one batch."""
+    if faults := check(settings):
+        raise UserError(f"pretrain: {faults[0]}")
     needed = settings.batch_size * settings.length + 1
     if len(train.tokens) < needed:
         raise UserError(
             f"the training text has {len(train.tokens):,} tokens; one batch needs {needed:,} (pretrain.batch_size "
             f"{settings.batch_size} x pretrain.length {settings.length} + 1): add text, or lower one of the two"
-        )
-    if settings.length > settings.model.max_positions:
-        raise UserError(
-            f"pretrain.length is {settings.length}; the model reads at most {settings.model.max_positions} tokens: "
-            "lower it or raise pretrain.model.max_positions"
         )

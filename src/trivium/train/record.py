@@ -64,4 +64,4 @@ def save_model_folder(model: Transformer, tokenizer: Tokenizer, folder: Path) ->
     special: dict[str, int | list[int]] = {"bos_token_id": tokenizer.end_of_text, "pad_token_id": tokenizer.pad}
     special["eos_token_id"] = [tokenizer.end_of_turn, tokenizer.end_of_text]
     save(model, folder, special)
-    tokenizer.save(folder)
+    tokenizer.save(folder, model.shape.max_positions)

@@ -115,7 +115,8 @@ def _read_phrase(words: list[str]) -> NounPhrase | None:
     adjective = words[1] if len(words) == 3 else ""
     if noun not in NOUNS or (adjective and adjective not in ADJECTIVES):
         return None
-    return NounPhrase(noun, adjective, words[-1] in _SINGULAR, words[0] if words[0] in NUMERALS else "")
+    number = words[0] if words[0] in NUMERALS and words[-1] in _SINGULAR else ""
+    return NounPhrase(noun, adjective, words[-1] in _SINGULAR, number)
 
 
 def _read_clause(words: list[str]) -> Clause | None:

@@ -261,8 +261,8 @@ _GOODS = (*lexicon.CLOTHES, *lexicon.FURNITURE, *lexicon.TOOLS, *lexicon.TOYS, *
 
 def _story_so_far(r: Dice, world: World, people: tuple[Person, Person, Person]) -> Talk:
     """A tells what happened; B asks who, where and what about it."""
-    third = people[2].name
-    place, thing, animal = r.choice(lexicon.PLACES.all), r.choice(lexicon.THINGS.all), r.choice(lexicon.PETS.all)
+    third, animal = people[2].name, people[2].pet
+    place, thing = r.choice(lexicon.PLACES.all), r.choice(lexicon.THINGS.all)
     told, rows = r.choice(_HAPPENED)
     slots = {
         "third": third,

@@ -17,6 +17,7 @@ from trivium.base.words import Document
 from trivium.world.bilingual_lessons import bilingual
 from trivium.world.dialogues import dialogue
 from trivium.world.echoes import echo
+from trivium.world.letters import letter
 from trivium.world.news import news
 from trivium.world.notes import note
 from trivium.world.pages import page
@@ -30,11 +31,12 @@ LICENSE = "CC0-1.0"
 DOCUMENTS_PER_WORLD = 16
 
 MIX: tuple[tuple[str, float, Writer], ...] = (
-    ("story", 0.22, story),
-    ("page", 0.11, page),
-    ("dialogue", 0.11, dialogue),
+    ("story", 0.20, story),
+    ("letter", 0.05, letter),
+    ("page", 0.10, page),
+    ("dialogue", 0.10, dialogue),
     ("review", 0.07, review),
-    ("news", 0.08, news),
+    ("news", 0.07, news),
     ("bilingual", 0.05, bilingual),
     ("echo", 0.24, echo),
     ("note", 0.12, note),

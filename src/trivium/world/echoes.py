@@ -27,6 +27,7 @@ _FORMS: tuple[tuple[int, Writer], ...] = (
     (3, echoes_words.replaced),
     (2, echoes_words.names_found),
     (1, echoes_words.opposites),
+    (2, echoes_words.contrasts),
     (2, echoes_words.kinds),
 )
 _DRAWN = tuple(write for weight, write in _FORMS for _ in range(weight))

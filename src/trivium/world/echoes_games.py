@@ -16,6 +16,8 @@ from trivium.world.writing import Dice, Written, fill
 
 _MESSAGES = (
     "The {thing} is in the {room}.",
+    "The {quality} {thing} is in the {room}.",
+    "I need the {quality} {thing}, not the {quality2} one.",
     "The {thing} is not in the {room}, it is in the {room2}.",
     "Dinner is at {number} o'clock.",
     "I will come to {town} on {day}.",
@@ -28,6 +30,8 @@ _MESSAGES = (
     "{third} is ill and cannot come on {day}.",
     "I have lost my {thing}. Have you seen it?",
     "Do not forget the {thing}.",
+    "My birthday is in {month}.",
+    "We go to {town} in {month}.",
     "The {colour} door is open, the {colour2} door is closed.",
     "The train goes at {number} o'clock.",
     "There are {number} {animals} in the {room}.",
@@ -42,9 +46,11 @@ def _message(r: Dice, world: World) -> str:
     thing, thing2 = r.sample(lexicon.THINGS.all, 2)
     room, room2 = r.sample(lexicon.ROOMS.all, 2)
     colour, colour2 = r.sample(lexicon.COLOURS.all, 2)
+    quality, quality2 = r.sample(_LOOKS, 2)
     animal, place = r.choice(lexicon.ANIMALS.all), r.choice(lexicon.PLACES.all)
     return r.choice(_MESSAGES).format(
-        thing=thing, thing2=thing2, room=room, room2=room2, colour=colour, colour2=colour2, animal=animal,
+        thing=thing, thing2=thing2, quality=quality, quality2=quality2,
+        month=r.choice(lexicon.MONTHS.all), room=room, room2=room2, colour=colour, colour2=colour2, animal=animal,
         animals=plural(animal), number=NUMBERS[2 + int(r.random() * 8)], town=r.choice(world.towns).name,
         day=r.choice(lexicon.DAYS.all), place=place,
         at_place=at(place), food=r.choice(_SERVED),
@@ -52,6 +58,7 @@ def _message(r: Dice, world: World) -> str:
     )  # fmt: skip
 
 
+_LOOKS = (*lexicon.SIZES.all, *lexicon.QUALITIES.all)
 _SERVED = tuple(food if food in lexicon.MASS else plural(food) for food in lexicon.FOODS.all)
 
 
@@ -114,7 +121,10 @@ def repeat_after_me(r: Dice, world: World) -> Written:
     opening, line = r.choice(_AFTER_ME)
     names = {"teacher": teacher.name, "pupil": pupil.name}
     lines = [line.format(said=said, part=spoken_part(said), **names) for said in spoken]
-    return " ".join([opening.format(**names), *lines]).strip(), {"form": "repeat_after_me", "repeats": spoken}
+    return " ".join([opening.format(**names), *lines]).strip(), {
+        "form": "repeat_after_me",
+        "repeats": [said.rstrip(".") for said in spoken],
+    }
 
 
 _AFTER_ME = (
@@ -210,22 +220,25 @@ def queue(r: Dice, world: World) -> Written:
     names = [person.name for person in people]
     place = r.choice(lexicon.PLACES.all)
     parts = [r.choice(_LINES).format(place=place, at_place=at(place), names=join(names), list=", ".join(names))]
-    parts += [_standing(r, names) for _ in range(r.choice((2, 3, 4)))]
-    change = r.random()
-    gone = r.choice(people)
+    parts += dict.fromkeys(_standing(r, names) for _ in range(r.choice((2, 3, 4))))
+    change, first = r.random(), tuple(names)
     if change < 0.45:
-        names.remove(gone.name)
+        gone = names.pop(int(r.random() * len(names)))
         why = r.choice(
             ("had to go home", "was tired and left", "was hungry and went away", "did not want to wait", "went home")
         )
-        parts.append(f"Then {gone.name} {why}. Now there were {NUMBERS[len(names)]}: {join(names)}.")
+        parts.append(f"Then {gone} {why}. Now there were {NUMBERS[len(names)]}: {join(names)}.")
         parts.append(_standing(r, names))
-    elif change < 0.8:
-        new = r.choice([person for person in world.people if person not in people])
-        names.append(new.name)
-        parts.append(f"Then {new.name} came and stood at the end of the line. Now {new.name} was last.")
-        parts.append(f"The line was now {', '.join(names)}.")
-    return " ".join(parts), {"form": "queue", "repeats": names[:2]}
+    else:
+        if change < 0.8:
+            names.append(r.choice([person.name for person in world.people if person.name not in names]))
+            parts.append(f"Then {names[-1]} came and stood at the end of the line. Now {names[-1]} was last.")
+        parts.append(
+            r.choice(("The line was now {}.", "So the order was {}.", "From first to last: {}.")).format(
+                ", ".join(names)
+            )
+        )
+    return " ".join(parts), {"form": "queue", "repeats": [name for name in names if name in first]}
 
 
 _LINES = (
@@ -281,7 +294,7 @@ def gifts(r: Dice, world: World) -> Written:
         f"What colour is the {thing}? {capital(colour)}.",
     ]
     asked += [f"Who had it first? {names[0]} had it first.", f"Now {names[-1]} has the {colour} {thing}."]
-    return " ".join(parts + r.sample(asked, r.choice((2, 3, 4)))), {"form": "gifts", "repeats": [thing]}
+    return " ".join(parts + r.sample(asked, r.choice((2, 3, 4)))), {"form": "gifts", "repeats": names[1:-1]}
 
 
 def code(r: Dice, world: World) -> Written:

@@ -11,7 +11,7 @@ from trivium.world import lexicon
 from trivium.world.grammar import article, at, capital, indefinite, join, past, plural, third
 from trivium.world.lexicon import KIND_PHRASES, KINDS, OPPOSITES, PREPOSITIONS
 from trivium.world.state import World
-from trivium.world.writing import Dice, Written
+from trivium.world.writing import Dice, Written, mend
 
 _PAIRS = tuple(OPPOSITES.items())
 
@@ -54,7 +54,7 @@ def deed(r: Dice, world: World, name: str) -> Deed:
         at_place=at(place), drink=r.choice(lexicon.DRINKS.all), other=other,
         clothes=r.choice(lexicon.CLOTHES.all), town=r.choice(world.towns).name,
     )  # fmt: skip
-    return Deed(name, f"{name} {third(lemma)} {rest}", f"{name} {past(lemma)} {rest}", place, thing)
+    return Deed(name, mend(f"{name} {third(lemma)} {rest}"), mend(f"{name} {past(lemma)} {rest}"), place, thing)
 
 
 def tenses(r: Dice, world: World) -> Written:
@@ -205,6 +205,38 @@ _OPPOSITE = (
     "Not {one} but {two}.",
     "If it is not {one}, it is {two}.",
     'I say "{one}" and you say "{two}".',
+)
+
+
+def contrasts(r: Dice, world: World) -> Written:
+    """Two things of one kind that are opposite, and which is which."""
+    parts, repeats = [], []
+    for _ in range(r.choice((1, 2, 2))):
+        one, two = r.choice(_LOOKS)
+        noun = r.choice((*lexicon.THINGS.all, *lexicon.CLOTHES.all))
+        first, second = (person.name for person in r.sample(world.people, 2))
+        slots = {"one": one, "two": two, "noun": noun, "first": first, "second": second}
+        parts.append(r.choice(_CONTRASTS).format_map(slots))
+        parts += r.sample([way.format_map(slots) for way in _WHICH], r.choice((1, 2)))
+        repeats += [one, two]
+    return " ".join(parts), {"form": "contrasts", "repeats": repeats}
+
+
+_LOOKS = tuple(
+    pair for pair in _PAIRS if {*pair} & {*lexicon.SIZES, *lexicon.QUALITIES} or pair[0] in ("heavy", "cheap", "full")
+)
+_CONTRASTS = (
+    "The {noun} of {first} is {one}, but the {noun} of {second} is {two}. The opposite of {one} is {two}.",
+    "{first} has a {one} {noun}, and {second} has a {two} {noun}. Not {one} but {two}: that is how they differ.",
+    "There are two of them, a {one} {noun} and a {two} {noun}. {first} has the {one} one, {second} has the {two} one.",
+    "{first} wants a {one} {noun}. {second} says that a {two} {noun} is better. So {first} takes the {one} one, "
+    "and {second} takes the {two} one.",
+)
+_WHICH = (
+    "Who has the {two} {noun}? {second}.",
+    "Who has the {one} {noun}? {first}.",
+    "What is the {noun} of {second} like? It is {two}.",
+    "Is the {noun} of {first} {two}? No, it is {one}.",
 )
 
 

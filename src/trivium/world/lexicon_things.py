@@ -43,7 +43,7 @@ CLOTHES = pool(
 INSTRUMENTS = pool("instruments", "drum flute violin guitar piano trumpet harp horn", "banjo cello")
 VEHICLES = pool("vehicles", "car bus train boat ship bike cart truck plane", "sledge tram")
 FURNITURE = pool("furniture", "table chair bed desk shelf sofa stool bench cupboard", "cradle wardrobe")
-TOYS = pool("toys", "ball kite doll puzzle puppet balloon", "yo-yo marble")
+TOYS = pool("toys", "ball kite doll puzzle puppet balloon", "rattle marble")
 
 KINDS: dict[str, Pool] = {
     "animal": ANIMALS,

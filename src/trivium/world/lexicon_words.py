@@ -72,8 +72,8 @@ FEELINGS = FEELINGS_GOOD + FEELINGS_BAD
 
 # What reviews say, by sentiment; the words of one side never occur on another one's.
 PRAISE = pool("praise", "great excellent wonderful lovely perfect fantastic superb brilliant", "marvellous")
-BLAME = pool("blame", "bad awful terrible horrible poor dreadful disappointing useless", "miserable")
-MIDDLING = pool("middling", "ordinary average usual plain", "so-so")
+BLAME = pool("blame", "nasty awful terrible horrible poor dreadful disappointing useless", "miserable")
+MIDDLING = pool("middling", "ordinary average usual plain", "middling")
 
 DAYS = pool("days", "Monday Tuesday Wednesday Thursday Friday Saturday Sunday")
 SEASONS = pool("seasons", "spring summer autumn winter")

@@ -112,10 +112,8 @@ def _denied(r: Dice, world: World, people: list[Person], asked: list[str]) -> li
 
 
 def _unsaid(r: Dice, world: World, person: Person, asked: list[str]) -> Row:
-    told = {"town", "pet", "school", "job", *asked}  # what other sentences can give away
-    relation = r.choice(
-        [relation for relation in relations_of(person) if relation not in told and relation != "pet_name"]
-    )
+    told = {"town", "pet", "pet_name", "school", "job", *asked}  # what other sentences can give away
+    relation = r.choice([relation for relation in relations_of(person) if relation not in told])
     question = r.choice(RELATIONS[relation].ask).format_map(slots_of(world, person))
     return question, SILENT, SILENT
 

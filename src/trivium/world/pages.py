@@ -80,7 +80,8 @@ _TOWN_FACTS = (
     ("The market is on {day}.", "Every {day} there is a market in {town}.", "On {day} people from {town} go to the market."),
     ("Its inn is called the {inn}.", "You can eat at the {inn}.", "The {inn} is the inn of {town}.",
      "Travellers sleep at the {inn}."),
-    ("{town} has a school and a {three}.", "Behind the {one} there is a {three}.", "From the {one} to the {three} it is not far."),
+    ("{town} has a school and a {three}.", "Behind the {one} there is a {three}.",
+     "From the {one} to the {three} it is not far."),
 )  # fmt: skip
 _TOWN_AGAIN = (
     "So on {day} you can go to the market of {town}.", "If you are hungry in {town}, go to the {inn}.",
@@ -113,16 +114,16 @@ _ANIMAL_FIRST = (
     "What is {a}? It is an animal.",
 )
 _ANIMAL_FACTS = (
-    ("It has {legs}.", "{A} has {legs}.", "You see that it has {legs}."),
+    ("The {animal} has {legs}.", "{A} has {legs}.", "You know {a} by its {legs}."),
     ("{Many} live {home}.", "The home of the {animal} is {home}.", "You find {many} {home}."),
     (
         "{Many} eat {eats}.",
         "A hungry {animal} looks for {eats}.",
-        "It likes {eats}.",
+        "{Many} like {eats}.",
         "The food of the {animal}: {eats}.",
     ),
     ("{A} can {does}.", "{Many} {does}.", "The {animal} likes to {does}."),
-    ("{A} is {like}.", "People say that {many} are {like}.", "It is {like}."),
+    ("{A} is {like}.", "People say that {many} are {like}.", "{Many} are {like}."),
 )
 _ANIMAL_AGAIN = (
     "So if you look for {many}, look {home}.", "Give {a} {eats}, and it will be happy.", "Remember: {many} eat {eats}.",
@@ -203,7 +204,7 @@ def _job(r: Dice, world: World) -> Written:
 _JOB_FIRST = (
     "A {job} {work}.",
     "What does a {job} do? A {job} {work}.",
-    "{job} is a job.".capitalize(),
+    "What is a {job}? Somebody who {work}.",
     "Being a {job} is a job.",
 )
 _JOB_FACTS = (
@@ -264,16 +265,16 @@ def _thing(r: Dice, world: World) -> Written:
     kind = r.choice(("tool", "plant", "instrument", "vehicle", "furniture", "toy", "clothes"))
     words = r.sample(KINDS[kind].all, 2)
     word = words[0]
-    person, other = r.sample(world.people, 2)
+    person, other, third = (one.name for one in r.sample(world.people, 3))
     slots = {
         "A": capital(indefinite(word)), "a": indefinite(word), "word": word, "many": plural(word), "kind": KIND_PHRASES[kind],
-        "name": person.name, "his": person.pronouns.his, "other": other.name, "second": indefinite(words[1]), "Second": capital(indefinite(words[1])),
-        "use": _USES[kind], "place": at(r.choice(lexicon.PLACES.all)), "He": person.pronouns.He,
+        "name": person, "other": other, "third": third, "second": indefinite(words[1]),
+        "Second": capital(indefinite(words[1])),
+        "use": _USES[kind], "place": at(r.choice(lexicon.PLACES.all)),
         "colour": r.choice(lexicon.COLOURS.all), "Many": capital(plural(word)), "room": r.choice(lexicon.ROOMS.all),
     }  # fmt: skip
-    return " ".join(fill(r, [_THING_FIRST, *r.sample(_THING_FACTS, r.choice((2, 3, 4)))], slots)), {
-        "about": [kind, word]
-    }
+    parts = fill(r, [_THING_FIRST, *r.sample(_THING_FACTS, r.choice((2, 3, 4)))], slots)
+    return " ".join(parts), {"about": [kind, word]}
 
 
 _USES = {
@@ -282,7 +283,6 @@ _USES = {
 }  # fmt: skip
 _THING_FIRST = (
     "{A} is {kind}.",
-    "{A} is {kind}, and you can {use}.",
     "What is {a}? {A} is {kind}.",
     "{Many} are of this kind: {a} is {kind}.",
 )
@@ -291,7 +291,7 @@ _THING_FACTS = (
     ("{name} has a {colour} {word}.", "The {word} of {name} is {colour}.", "{name} has {a}. It is {colour}."),
     ("{other} has no {word}.", "{other} wants {a} too.", "{other} once lost {a}."),
     ("{Second} is {kind} too.", "Like {a}, {second} is {kind}."),
-    ("You see {many} {place}.", "There are {many} {place}.", "In the {room} of {other} there is {a}."),
+    ("You see {many} {place}.", "There are {many} {place}.", "In the {room} of {third} there is {a}."),
 )
 
 _SUBJECTS: tuple[Writer, ...] = (

@@ -24,7 +24,11 @@ def jsonl(path: Path, *rows: Any) -> Path:
 
 
 def test_all_forms_of_rows_become_conversations(tmp_path: Path) -> None:
-    messages = [{"role": "system", "content": "S"}, {"role": "user", "content": "U"}, {"role": "assistant", "content": "A"}]
+    messages = [
+        {"role": "system", "content": "S"},
+        {"role": "user", "content": "U"},
+        {"role": "assistant", "content": "A"},
+    ]
     path = jsonl(
         tmp_path / "i.jsonl",
         {"messages": messages, "family": "talk", "extra": 1},
@@ -70,12 +74,24 @@ def test_exact_duplicates_and_surrogates_are_counted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "fault"),
     [
-        ("i.jsonl", '{"instruction": "a", "output": "b"}\n{"prompt": "a"}', r"i\.jsonl:2: a row has 'messages', or .*this one has prompt"),
+        (
+            "i.jsonl",
+            '{"instruction": "a", "output": "b"}\n{"prompt": "a"}',
+            r"i\.jsonl:2: a row has 'messages', or .*this one has prompt",
+        ),
         ("i.jsonl", '{"instruction": "a", "output": " "}', r"i\.jsonl:1: field 'output': is empty"),
         ("i.jsonl", '{"instruction": 3, "output": "b"}', r"i\.jsonl:1: field 'instruction': should be text, is 3"),
-        ("i.jsonl", '{"messages": [{"role": "user", "content": "x"}]}', r"i\.jsonl:1: field 'messages': nothing to learn"),
+        (
+            "i.jsonl",
+            '{"messages": [{"role": "user", "content": "x"}]}',
+            r"i\.jsonl:1: field 'messages': nothing to learn",
+        ),
         ("i.jsonl", "", "nothing to read: all 1 files are empty"),
-        ("i.json", '[{"instruction": "a", "output": "b"}, {"instruction": "a"}]', r"i\.json\[1\]: a row has 'messages'"),
+        (
+            "i.json",
+            '[{"instruction": "a", "output": "b"}, {"instruction": "a"}]',
+            r"i\.json\[1\]: a row has 'messages'",
+        ),
         ("i.json", '[{"instruction": "a", "output": ""}]', r"i\.json\[0\]: field 'output': is empty"),
         ("i.json", "[1]", r"i\.json\[0\]: a row is a JSON object, this is a int"),
         ("i.json", '{"a": 1}', r"i\.json: should be a list of rows, is a dict"),

@@ -54,7 +54,7 @@ def expected_bytes(source: Source) -> int:
     """About how much text a source will give, for progress."""
     match source:
         case WorldSource():
-            return source.tokens * world.CHARACTERS_PER_TOKEN
+            return round(source.tokens * world.CHARACTERS_PER_TOKEN)
         case PythonDocsSource():
             return python_docs.EXPECTED_BYTES
         case FilesSource() | InstructionsSource():

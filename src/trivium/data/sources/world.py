@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from trivium.world.instructions import Instruction
     from trivium.world.prompts import OpenRequest
 
-CHARACTERS_PER_TOKEN = 4  # of a small vocabulary on the world's English, about
+CHARACTERS_PER_TOKEN = 3.5  # of a vocabulary of 2,048 on the world's English, about
 MOST_REPEATS = 20_000  # one after the other; then the world has said all that it can
 
 
@@ -30,7 +30,7 @@ class WorldSource(Settings):
 
     kind: Literal["world"] = "world"
     tokens: int = Field(
-        default=3_000_000, ge=1000, description="tokens of documents, about: one for every four characters"
+        default=3_000_000, ge=1000, description="tokens of documents, about: one for every 3.5 characters"
     )
     instructions: int = Field(default=20_000, ge=0)
     heldout_instructions: int = Field(default=1_000, ge=0)
@@ -48,7 +48,7 @@ def read(source: WorldSource, name: str, intake: Intake) -> Iterator[Item]:
     from trivium.world.prompts import prompts
 
     seed = intake.seed
-    characters = source.tokens * CHARACTERS_PER_TOKEN
+    characters = round(source.tokens * CHARACTERS_PER_TOKEN)
     yield from _documents(documents(seed, "train"), "train", characters, name, intake)
     yield from _documents(documents(seed, "valid"), "valid", round(characters * intake.valid_share), name, intake)
     taught, asked = instructions(seed, "train"), instructions(seed, "heldout")
@@ -63,7 +63,7 @@ def _documents(stream: Iterable[Document], split: Split, characters: int, name: 
     for document in stream:
         item = next(intake.document(split, replace(document, source=name)), None)
         repeats = repeats + 1 if item is None else 0
-        _check(repeats, count, f"{split} documents ({taken // CHARACTERS_PER_TOKEN:,} tokens)", "tokens")
+        _check(repeats, count, f"{split} documents ({taken / CHARACTERS_PER_TOKEN:,.0f} tokens)", "tokens")
         if item is not None:
             yield item
             count += 1
