@@ -18,7 +18,7 @@ pretrain:
   batch_size: 8
   length: 64
   evaluate_every: 6
-finetune: {steps: 8, tokens_per_batch: 512}
+finetune: {steps: 8, tokens_per_step: 512}
 rate: {requests: 40, heldout_share: 0.3, max_new_tokens: 12}
 reward: {epochs: 1, batch_size: 8}
 align: {steps: 4, prompts_per_step: 2, answers_per_prompt: 4, max_new_tokens: 12}

@@ -14,7 +14,7 @@ import torch
 from tests.tokenizer.tiny import tiny_tokenizer
 from trivium.base.errors import DataError
 from trivium.base.words import Message
-from trivium.data.conversations import STRETCH, ConversationBatches, Conversations, load_conversations
+from trivium.data.conversations import ConversationBatches, Conversations, load_conversations
 
 
 def turns(*contents: str) -> dict[str, Any]:
@@ -45,7 +45,8 @@ def test_loss_falls_on_the_assistant_alone(tmp_path: Path) -> None:
         turns("Who is there?", "Nobody.", "Sure?", "Quite."),
         turns("Hi", "Hello, <|end|> friend."),
     )
-    batch = ConversationBatches(load_conversations(path, tokenizer, 100), 10_000, seed=0).batch(0)
+    conversations = load_conversations(path, tokenizer, 100)
+    (batch,) = ConversationBatches(conversations, len(conversations.tokens), seed=0, parts=1).batches(0)
     learned = [
         tokenizer.decode(row[on.bool()].tolist(), keep_special=True)
         for row, on in zip(batch.targets, batch.weights, strict=True)
@@ -63,63 +64,56 @@ def test_loss_falls_on_the_assistant_alone(tmp_path: Path) -> None:
         assert not on[targets == tokenizer.pad].any()
 
 
-@pytest.mark.parametrize("count", [1, 2, 50, STRETCH + 300])
-def test_an_epoch_holds_every_conversation_once(count: int) -> None:
+@pytest.mark.parametrize("count", [1, 2, 50, 700])
+def test_every_epoch_holds_every_conversation_once(count: int) -> None:
     batches = ConversationBatches(synthetic(count), 400, seed=1)
-    number = 0
-    for epoch in range(3):
-        rows: list[int] = []
-        for _ in range(len(batches.plan(epoch))):
-            rows += batches.rows(number).tolist()
-            number += 1
-        assert sorted(rows) == list(range(count))
+    steps = -(-3 * count // batches.rows_per_step)
+    seen = numpy.bincount(numpy.concatenate([batches.rows(step) for step in range(steps)]), minlength=count)
+    extra = steps * batches.rows_per_step - 3 * count  # the last step reaches into the fourth epoch
+    assert seen.sum() == 3 * count + extra
+    assert seen.min() >= 3 and seen.max() <= 3 + -(-extra // count)
 
 
-def test_batches_keep_to_the_budget_and_pad_little() -> None:
+def test_a_step_has_about_the_tokens_asked_for_and_pads_little() -> None:
     source = synthetic(3000, longest=100)
-    batches = ConversationBatches(source, 1000, seed=1)
-    sizes = []
-    padding = 0
-    for chosen in batches.plan(0):
-        batch = batches.collate(chosen)
-        sizes.append(batch.tokens.numel())
-        padding += int((batch.targets == source.pad).sum())
-    assert max(sizes) <= 1000
-    assert padding < 0.05 * sum(sizes)
-    assert min(sizes) > 600  # no remainder of a few rows
-    unsorted = len(source) * 100
-    assert sum(sizes) < 0.6 * unsorted
+    batches = ConversationBatches(source, 2000, seed=1)
+    real = padded = 0
+    for step in range(50):
+        parts = batches.batches(step)
+        assert [len(part.tokens) for part in parts] == sorted((len(part.tokens) for part in parts), reverse=True)
+        padded += sum(part.tokens.numel() for part in parts)
+        real += int(sum((part.targets != source.pad).sum() for part in parts))
+    assert abs(real / 50 - 2000) < 150
+    assert padded < 1.35 * real  # rows of a random step side by side would be twice the tokens
+    assert all(part.tokens.shape[1] % 8 == 0 for part in batches.batches(0))
 
 
-def test_a_conversation_longer_than_the_budget_stands_alone() -> None:
-    source = Conversations(
-        numpy.arange(30, dtype=numpy.int32), numpy.ones(30, bool), numpy.array([0, 25, 30]), pad=99, dropped=0
-    )
-    batches = ConversationBatches(source, 10, seed=0)
-    assert sorted(len(batches.rows(number)) for number in range(2)) == [1, 1]
-    assert {batches.batch(number).tokens.shape for number in range(2)} == {(1, 24), (1, 4)}
+def test_the_batches_of_a_step_are_its_conversations_whole() -> None:
+    source = synthetic(40, longest=30)
+    batches = ConversationBatches(source, 200, seed=3)
+    for step in range(4):
+        found = [int(row[0]) for part in batches.batches(step) for row in part.tokens]
+        assert found == batches.rows(step).tolist()
+        for part in batches.batches(step):
+            for row, weights in zip(part.tokens, part.weights, strict=True):
+                number = int(row[0])
+                length = int(source.lengths[number])
+                assert row[: length - 1].tolist() == [number] * (length - 1)
+                assert weights.sum() == source.learned[source.starts[number] + 1 : source.starts[number + 1]].sum()
 
 
-def test_a_batch_is_a_function_of_its_number() -> None:
+def test_a_step_is_a_function_of_its_number() -> None:
     """Resuming is asking for the next number: no state, whatever was asked before."""
     source = synthetic(500)
     first = ConversationBatches(source, 400, seed=4)
-    expected = [first.batch(number) for number in range(120)]  # several epochs
-    assert len(first.plan(0)) < 60
+    expected = [first.batches(step) for step in range(60)]
     again = ConversationBatches(source, 400, seed=4)
-    for number in (119, 3, 60, 61, 0):
-        batch = again.batch(number)
-        assert torch.equal(batch.tokens, expected[number].tokens)
-        assert torch.equal(batch.weights, expected[number].weights)
+    for step in (59, 3, 30, 31, 0):
+        for part, other in zip(again.batches(step), expected[step], strict=True):
+            assert torch.equal(part.tokens, other.tokens)
+            assert torch.equal(part.weights, other.weights)
     other = ConversationBatches(source, 400, seed=5)
-    assert any(not numpy.array_equal(other.rows(number), first.rows(number)) for number in range(5))
-
-
-def test_lengths_say_little_about_the_time_in_an_epoch() -> None:
-    source = synthetic(3 * STRETCH)
-    batches = ConversationBatches(source, 600, seed=2)
-    means = [source.lengths[rows].mean() for rows in batches.plan(0)]
-    assert abs(numpy.corrcoef(numpy.arange(len(means)), means)[0, 1]) < 0.2
+    assert any(not numpy.array_equal(other.rows(step), first.rows(step)) for step in range(5))
 
 
 def test_too_long_ones_are_dropped_and_counted(tmp_path: Path) -> None:

@@ -1,14 +1,14 @@
-"""Conversations to learn from: tokenised once, then batches of similar length in a random order.
+"""Conversations to learn from: tokenised once, then steps in a random order.
 
-Loss falls on what the assistant says and on the end of its turn. Batches form inside fixed stretches of the seeded order,
-so that length says little about when a conversation is seen; which rows a batch holds is a pure function of its number,
-and resuming is asking for the next one.
+Loss falls on what the assistant says and on the end of its turn. Batches of similar length form inside a step's own part
+of the seeded order, so that length says nothing about when a conversation is seen; which rows a step holds is a pure
+function of its number, and resuming is asking for the next one.
 Legend: B rows, T tokens in a row, N tokens of all conversations.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,6 @@ from typing import Any
 import numpy
 
 from trivium.base.errors import DataError
-from trivium.base.seeds import numpy_random
 from trivium.base.words import Batch, Example, Message
 from trivium.data.ledger import Ledger
 from trivium.data.order import permute
@@ -24,7 +23,8 @@ from trivium.data.rows import read_rows, short, text_of
 from trivium.tokenizer import Tokenizer
 from trivium.tokenizer.layout import ROLES
 
-STRETCH = 2048  # conversations of the seeded order inside which batches of similar length form
+PARTS = 4  # batches of a step; more pad less, fewer are larger
+WIDTHS = 8  # batches are a multiple of this wide
 Array = numpy.ndarray[Any, Any]
 
 
@@ -115,56 +115,40 @@ def _message(turn: Any, where: str, path: Path | str, line: int | None) -> Messa
 
 
 class ConversationBatches:
-    """Batches of conversations, right-padded, of at most `tokens_per_batch` tokens with the padding (one conversation
-    that is longer than that has a batch to itself)."""
+    """Steps of conversations in the seeded order, each in a few right-padded batches of similar length.
 
-    def __init__(self, conversations: Conversations, tokens_per_batch: int, seed: int) -> None:
-        self.conversations, self.tokens_per_batch, self.seed = conversations, tokens_per_batch, seed
-        self._plans: dict[int, list[Array]] = {}
-        self._firsts = [0]  # number of the first batch of each epoch planned so far, and of the one after
+    A step holds a random set whatever the lengths, so its gradient leans to no kind of conversation; only inside it are
+    the rows sorted, so little is padding.
+    """
 
-    def batch(self, number: int) -> Batch:
-        """Batch `number` (from 0) of the endless sequence of epochs."""
-        return self.collate(self.rows(number))
+    def __init__(self, conversations: Conversations, tokens_per_step: int, seed: int, parts: int = PARTS) -> None:
+        """A step has as many rows as have about `tokens_per_step` tokens on average, cut into `parts` batches."""
+        self.conversations, self.seed = conversations, seed
+        mean = len(conversations.tokens) / len(conversations)
+        self.rows_per_step = max(1, round(tokens_per_step / mean))
+        self.parts = min(parts, self.rows_per_step)
 
-    def rows(self, number: int) -> Array:
-        """Which conversations batch `number` holds."""
-        while self._firsts[-1] <= number:
-            self._firsts.append(self._firsts[-1] + len(self.plan(len(self._firsts) - 1)))
-        epoch = int(numpy.searchsorted(self._firsts, number, side="right")) - 1
-        return self.plan(epoch)[number - self._firsts[epoch]]
+    def rows(self, step: int) -> Array:
+        """Which conversations a 0-based step holds, shortest first; every epoch holds each once."""
+        count = len(self.conversations)
+        samples = numpy.arange(step * self.rows_per_step, (step + 1) * self.rows_per_step)
+        chosen = numpy.empty_like(samples)
+        for epoch in range(samples[0] // count, samples[-1] // count + 1):
+            inside = samples // count == epoch
+            chosen[inside] = permute(samples[inside] % count, count, self.seed, epoch)
+        return chosen[numpy.argsort(self.conversations.lengths[chosen], kind="stable")]
 
-    def plan(self, epoch: int) -> list[Array]:
-        """The batches of an epoch: every conversation is in exactly one."""
-        if epoch not in self._plans:
-            order = permute(numpy.arange(len(self.conversations)), len(self.conversations), self.seed, epoch)
-            batches: list[Array] = []
-            for start in range(0, len(order), STRETCH):
-                inside = self._buckets(order[start : start + STRETCH])
-                mixed = numpy_random(self.seed, "batches", epoch, start).permutation(len(inside))
-                batches += [inside[place] for place in mixed]
-            self._plans = {epoch: batches}  # a run moves on through the epochs
-        return self._plans[epoch]
-
-    def _buckets(self, chosen: Array) -> list[Array]:
-        """`chosen` by length, cut into as few batches as there must be, and those about equally large."""
-        lengths = self.conversations.lengths
-        by_length = chosen[numpy.argsort(lengths[chosen], kind="stable")]
-        inputs = (lengths[by_length] - 1).tolist()
-        fewest = len(_cuts(inputs, self.tokens_per_batch))
-        low, high = 1, self.tokens_per_batch
-        while low < high:  # the smallest budget that still gives that few
-            middle = (low + high) // 2
-            low, high = (low, middle) if len(_cuts(inputs, middle)) == fewest else (middle + 1, high)
-        ends = _cuts(inputs, low)
-        return [by_length[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+    def batches(self, step: int) -> list[Batch]:
+        """The micro-batches of a 0-based step, a pure function of it."""
+        return [self.collate(rows) for rows in numpy.array_split(self.rows(step), self.parts)]
 
     def collate(self, rows: Array) -> Batch:
         """The conversations `rows` as a batch; weights are 1 where the target is the assistant's."""
         import torch
 
         source = self.conversations
-        width = int(source.lengths[rows].max())
+        # few different widths: the allocator and the matrix library then meet the same sizes again
+        width = -(-int(source.lengths[rows].max()) // WIDTHS) * WIDTHS + 1
         tokens = numpy.full((len(rows), width), source.pad, numpy.int64)  # (B, T + 1)
         weights = numpy.zeros((len(rows), width), numpy.float32)  # (B, T + 1)
         for place, row in enumerate(rows.tolist()):
@@ -173,14 +157,3 @@ class ConversationBatches:
             weights[place, : end - start] = source.learned[start:end]
         pieces = (tokens[:, :-1], tokens[:, 1:], weights[:, 1:])  # (B, T) each
         return Batch(*(torch.from_numpy(numpy.ascontiguousarray(piece)) for piece in pieces))
-
-
-def _cuts(lengths: Sequence[int], budget: int) -> list[int]:
-    """Where batches of ascending `lengths` end, if each takes rows while rows times the longest is within `budget`."""
-    ends = []
-    start = 0
-    for place, length in enumerate(lengths):
-        if place > start and (place - start + 1) * length > budget:
-            ends.append(place)
-            start = place
-    return [*ends, len(lengths)]

@@ -24,7 +24,7 @@ class FinetuneSettings(Settings):
     """Steps, rates and sizes of instruction tuning."""
 
     steps: int = Field(default=300, ge=1)
-    tokens_per_batch: int = Field(default=4096, ge=64, description="tokens in an optimizer step, padding included")
+    tokens_per_step: int = Field(default=4096, ge=64, description="tokens in an optimizer step, about")
     optimizer: OptimizerSettings = OptimizerSettings(learning_rate=0.01, adam_learning_rate=0.003)
     schedule: ScheduleSettings = ScheduleSettings()
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -44,10 +44,10 @@ def run(settings: FinetuneSettings, context: Context) -> dict[str, Any]:
     model = load(context.inputs["pretrain"]).to(machine.device)
     path: Path = context.inputs["gather"] / "instructions" / "train.jsonl"
     conversations = load_conversations(path, tokenizer, model.shape.max_positions)
-    source = ConversationBatches(conversations, settings.tokens_per_batch, context.seed)
+    source = ConversationBatches(conversations, settings.tokens_per_step, context.seed)
     job = Job(
         steps=settings.steps,
-        batches=lambda step: [source.batch(step)],
+        batches=source.batches,
         optimizer=settings.optimizer,
         schedule=settings.schedule,
         machine=machine,

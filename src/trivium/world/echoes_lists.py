@@ -39,7 +39,7 @@ def _place(r: Dice, items: list[str]) -> Asked:
     item = items[index]
     question = r.choice(
         (
-            f"Which word is {place}", f"Which one is {place}", f"What is the {place} word", f"Which word comes {place}",
+            f"Which word is {place}", f"Which one is {place}", f"What is the {place} word",
             f"Can you tell me the {place} one", f"What is {place} on the list",
         )
     )  # fmt: skip
