@@ -5,7 +5,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -rs
+TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -rfEs
 
 # The first interpreter on the PATH that is new enough; or name one: make demo PYTHON=/path/to/python3
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))

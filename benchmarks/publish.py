@@ -1,6 +1,7 @@
-"""Carries the committed results into docs/results.md, between two markers: python benchmarks/publish.py
+"""Carries the committed results into the pages that show them: python benchmarks/publish.py
 
-The words around the table are written by hand and stay as they are; a figure stands nowhere else.
+docs/results.md gets every figure, README.md those that have a bar, each between two markers; the words around them are
+written by hand and stay as they are. A figure stands nowhere else.
 """
 
 from __future__ import annotations
@@ -13,31 +14,56 @@ from typing import Any
 from figures import RESULTS, bar_text, number
 from measure import ROOT
 
-PAGE = ROOT / "docs" / "results.md"
-START, END = "<!-- results: start -->", "<!-- results: end -->"
-HEADER = "| figure | value | low to high | bar | aim | seeds |"
+START, END = "<!-- results -->", "<!-- /results -->"
+NOTHING = "Nothing has been measured yet."
+
+Results = dict[str, dict[str, dict[str, Any]]]  # by benchmark, then by figure
 
 
-def results_table(folder: Path = RESULTS) -> str:
-    """A section for each file of results, in the order of their names: a table, then where and how it was measured."""
-    sections = [
-        section(path.stem, json.loads(path.read_text(encoding="utf-8"))) for path in sorted(folder.glob("*.json"))
-    ]
-    return "\n\n".join(sections) or "Nothing has been measured yet."
+def read_results(folder: Path = RESULTS) -> Results:
+    """What the benchmarks wrote, in the order of their names."""
+    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))}
+
+
+def pages(results: Results) -> dict[Path, str]:
+    """What belongs between the markers of each page."""
+    every = [section(name, rows) for name, rows in results.items()]
+    return {
+        ROOT / "docs" / "results.md": "\n\n".join(every) or NOTHING,
+        ROOT / "README.md": headlines(results) or NOTHING,
+    }
+
+
+def headlines(results: Results) -> str:
+    """The figures that have a bar, as one Markdown table, and where they were measured."""
+    rows = {key: row for figures in results.values() for key, row in figures.items() if row["bar"] is not None}
+    if not rows:
+        return ""
+    lines = ["| figure | value | low to high | bar | what it is |", "|---|---|---|---|---|"]
+    for key, row in rows.items():
+        value, bar = number(row["value"], row["unit"]), bar_text(row["value"], row["bar"], row["better"])
+        lines.append(f"| `{key}` | {value} | {spread(row)} | {bar} | {row['note']} |")
+    machines = {row["machine"]: None for row in rows.values()}
+    return "\n".join([*lines, "", *(f"Measured on {machine}." for machine in machines)])
 
 
 def section(name: str, results: dict[str, dict[str, Any]]) -> str:
-    """One benchmark's figures as Markdown."""
-    lines = [f"### {name.replace('_', ' ')}", "", HEADER, "|---|---|---|---|---|---|"]
+    """One benchmark's figures as Markdown, with where and how each was measured."""
+    lines = [f"### {name.replace('_', ' ')}", ""]
+    lines += ["| figure | value | low to high | bar | aim | seeds |", "|---|---|---|---|---|---|"]
     for key, row in results.items():
-        bar = bar_text(row["value"], row["bar"], row["better"])
+        value, bar = number(row["value"], row["unit"]), bar_text(row["value"], row["bar"], row["better"])
         aim = "-" if row["aim"] is None else f"{row['aim']:g}"
-        spread = "-" if row["low"] is None else f"{row['low']:.4g} to {row['high']:.4g}"
         seeds = ", ".join(map(str, row["seeds"]))
-        lines.append(f"| `{key}` | {number(row['value'], row['unit'])} | {spread} | {bar} | {aim} | {seeds} |")
+        lines.append(f"| `{key}` | {value} | {spread(row)} | {bar} | {aim} | {seeds} |")
     notes = [f"- `{key}`: {row['note']}" for key, row in results.items() if row["note"]]
     sources = {f"`{row['command']}` at {row['commit']} on {row['machine']}": None for row in results.values()}
     return "\n".join([*lines, "", *notes, *(f"- measured by {source}" for source in sources)])
+
+
+def spread(row: dict[str, Any]) -> str:
+    """The smallest and the largest value over the seeds."""
+    return "-" if row["low"] is None else f"{row['low']:.4g} to {row['high']:.4g}"
 
 
 def published(page: str, content: str) -> str:
@@ -50,12 +76,14 @@ def published(page: str, content: str) -> str:
 
 
 def main() -> None:
-    """Rewrite the page's table."""
-    try:
-        PAGE.write_text(published(PAGE.read_text(encoding="utf-8"), results_table()), encoding="utf-8")
-    except (OSError, ValueError) as error:
-        sys.exit(f"{PAGE}: {error}")
-    print(f"{PAGE.relative_to(ROOT)} holds the results of {len(list(RESULTS.glob('*.json')))} benchmarks")
+    """Rewrite what stands between the markers of each page."""
+    results = read_results()
+    for path, content in pages(results).items():
+        try:
+            path.write_text(published(path.read_text(encoding="utf-8"), content), encoding="utf-8")
+        except (OSError, ValueError) as error:
+            sys.exit(f"{path}: {error}")
+        print(f"{path.relative_to(ROOT)}: the results of {len(results)} benchmarks")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import pytest
 
 import measure
 from figures import Figure, is_met, table, write_results
-from publish import END, PAGE, START, published, results_table
+from publish import END, START, headlines, pages, published, read_results
 
 RATIO = Figure("speed", [3.5, 3.0, 4.0], [0, 1, 2], "s", bar=3, aim=4, ours=[20, 25, 20], peer=[70, 75, 80])
 MISSED = Figure("size", [], [0, 1, 2], "GB", better="lower", bar=3, note="not to be had")
@@ -70,9 +70,21 @@ def test_only_what_is_between_the_markers_is_replaced() -> None:
         published(f"{END} {START}", "new")
 
 
-def test_the_page_of_results_holds_the_committed_results() -> None:
-    page = PAGE.read_text("utf-8")
-    assert page == published(page, results_table()), "run python benchmarks/publish.py"
+@pytest.mark.parametrize("page", pages({}), ids=lambda page: page.name)
+def test_pages_hold_the_committed_results(page: Path) -> None:
+    text = page.read_text("utf-8")
+    assert text == published(text, pages(read_results())[page]), "run python benchmarks/publish.py"
+
+
+def test_headlines_are_the_figures_with_a_bar(tmp_path: Path) -> None:
+    bits = Figure("bits", [2.5, 2.75], [0, 1], "bits", better="lower")
+    write_results("speed", [RATIO, MISSED, bits], "a machine", tmp_path)
+    assert headlines(read_results(tmp_path)).splitlines()[2:] == [
+        "| `speed` | 3.5 | 3 to 4 | >= 3, met |  |",
+        "| `size` | not reached | - | <= 3, missed | not to be had |",
+        "",
+        "Measured on a machine.",
+    ]
 
 
 def test_memory_of_children_counts(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from trivium.world.documents import documents
 from trivium.world.draws import HELD_OUT_KIND
 from trivium.world.families import Family
 from trivium.world.families_words import ONE_WAY
-from trivium.world.instructions import FAMILIES, Instruction, instruction, instructions
+from trivium.world.instructions import FAMILIES, WEIGHTS, Instruction, instruction, instructions
 from trivium.world.sentences import HELD_OUT_DEEDS
 
 SEED = 5
@@ -75,6 +75,7 @@ def test_same_arguments_give_the_same_instruction_and_others_do_not() -> None:
 
 
 def test_there_are_enough_families_and_phrasings() -> None:
+    assert set(WEIGHTS) == set(BY_NAME) and len(BY_NAME) == len(FAMILIES)
     assert sum(family.verifiable for family in FAMILIES) >= 18
     for family in FAMILIES:
         assert len(set(family.train)) >= 12 and len(set(family.held_out)) >= 4, family.name

@@ -32,6 +32,16 @@ def proportion(successes: int, items: int) -> Estimate:
     return Estimate(share, max(0.0, centre - half), min(1.0, centre + half), items)
 
 
+def ratio(numerators: Sequence[float], denominators: Sequence[float], seed: int = 0) -> Estimate:
+    """A ratio of sums with its percentile bootstrap interval over pairs (a mean over unequal groups)."""
+    import numpy
+
+    top, bottom = numpy.asarray(numerators, dtype=float), numpy.asarray(denominators, dtype=float)
+    draws = numpy_random(seed, "bootstrap").integers(0, len(top), (RESAMPLES, len(top)))
+    low, high = numpy.quantile(top[draws].sum(axis=1) / bottom[draws].sum(axis=1), [0.025, 0.975])
+    return Estimate(float(top.sum() / bottom.sum()), float(low), float(high), len(top))
+
+
 def mean(values: Sequence[float], seed: int = 0) -> Estimate:
     """A mean with its percentile bootstrap interval (Efron 1979) over items."""
     import numpy

@@ -12,11 +12,12 @@ from trivium.base.device import Machine
 from trivium.base.words import Batch
 from trivium.data.shards import Shard
 from trivium.data.windows import valid_windows
-from trivium.evaluate.intervals import Estimate, mean
+from trivium.evaluate.intervals import Estimate, ratio
 from trivium.model.transformer import Transformer
 from trivium.train.step import mean_loss, next_token_loss
 
 ROWS_AT_ONCE = 64
+ROWS_IN_GROUP = 8  # neighbours in the text: they stand or fall together
 
 
 def bits_per_byte(
@@ -35,11 +36,10 @@ def bits_per_byte(
 
 
 def bits_per_byte_estimate(model: Transformer, shard: Shard, length: int, machine: Machine) -> Estimate:
-    """Bits per byte over the whole shard, with a bootstrap interval over groups of rows, weighted by their tokens."""
-    parts = _parts(model, shard, length, machine, None)
-    average = sum(part[1] for part in parts) / len(parts)
-    estimate = mean([nats / average * _bits_per_nat_and_token(shard) for nats, _ in parts])
-    return Estimate(estimate.value, estimate.low, estimate.high, len(shard.ends))
+    """Bits per byte over the whole shard, with a bootstrap interval over groups of `ROWS_IN_GROUP` rows."""
+    parts = _parts(model, shard, length, machine, None, ROWS_IN_GROUP)
+    scale = _bits_per_nat_and_token(shard)
+    return ratio([nats * scale for nats, _ in parts], [tokens for _, tokens in parts])
 
 
 def _bits_per_nat_and_token(shard: Shard) -> float:
@@ -48,12 +48,12 @@ def _bits_per_nat_and_token(shard: Shard) -> float:
 
 
 def _parts(
-    model: Transformer, shard: Shard, length: int, machine: Machine, most_rows: int | None
+    model: Transformer, shard: Shard, length: int, machine: Machine, most_rows: int | None, at_once: int = ROWS_AT_ONCE
 ) -> list[tuple[float, float]]:
     """Nats and counted tokens of each group of rows."""
     model.eval()
     parts = []
-    for batch in valid_windows(shard, length, rows=min(ROWS_AT_ONCE, most_rows or ROWS_AT_ONCE), most_rows=most_rows):
+    for batch in valid_windows(shard, length, rows=min(at_once, most_rows or at_once), most_rows=most_rows):
         text_only = Batch(batch.tokens, batch.targets, batch.weights * (batch.targets != shard.end_of_text))
         parts.append(mean_loss(model, [text_only], next_token_loss, machine))
     model.train()

@@ -97,7 +97,7 @@ def text_score(name: str, generator: Generator, settings: EvaluateSettings, cont
     shard = Shard(context.inputs["tokenize"] / "valid", generator.tokenizer.sha256)
     estimate = bits_per_byte_estimate(generator.model, shard, settings.length, machine)
     generator.model.eval()
-    return score_row("valid_bits_per_byte", name, estimate, "bits", "the whole validation text; interval over its rows")
+    return score_row("valid_bits_per_byte", name, estimate, "bits", "the whole validation text, in groups of rows")
 
 
 def sample_of(item: dict[str, Any], answers: dict[str, str]) -> dict[str, Any]:

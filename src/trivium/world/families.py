@@ -15,31 +15,39 @@ from trivium.base.words import Message
 from trivium.world.draws import Draw, Level
 
 TURN = "||"
+ASKS_MORE = 0.6  # share of the training conversations that go on where they can
+MOST_MORE = 3
 
 
 @dataclass(frozen=True)
 class Case:
-    """What one instruction is about: the phrasing's slots, and the answer to each of the user's turns."""
+    """What one instruction is about: the phrasing's slots, and the answer to each of the user's turns.
+
+    `more` are further short questions about the same text, with their answers; training alone asks some of them.
+    """
 
     slots: Mapping[str, str]
     answers: tuple[str, ...]
+    more: tuple[tuple[str, str], ...] = ()
 
 
-def case(answer: str, **slots: str) -> Case:
-    """A case with one turn."""
-    return Case(slots, (answer,))
+def case(answer: str, *more: tuple[str, str], **slots: str) -> Case:
+    """A case with one turn, and what else could be asked."""
+    return Case(slots, (answer,), more)
 
 
 @dataclass(frozen=True)
 class Family:
-    """One kind of instruction. `weight` is its share of the mix relative to the others."""
+    """One kind of instruction. `verifiable`: there is one right answer; `entities`: held-out words can be asked about.
+
+    How often each family comes is in `instructions.WEIGHTS`.
+    """
 
     name: str
     line: str
     make: Callable[[Draw], Case]
     train: tuple[str, ...]
     held_out: tuple[str, ...]
-    weight: float = 1.0
     verifiable: bool = True
     entities: bool = True
     held_out_task: str = ""
@@ -61,8 +69,11 @@ class Family:
         template = random.choice(self.phrasings(level))
         turns = template.format_map(made.slots).split(TURN)
         assert len(turns) == len(made.answers), f"{self.name}: {len(turns)} turns, {len(made.answers)} answers"
+        pairs = [(turn.strip(), answer) for turn, answer in zip(turns, made.answers, strict=True)]
+        if level == "train" and made.more and random.random() < ASKS_MORE:
+            pairs += random.sample(made.more, min(len(made.more), random.randint(1, MOST_MORE)))
         return tuple(
             message
-            for turn, answer in zip(turns, made.answers, strict=True)
-            for message in (Message("user", turn.strip()), Message("assistant", answer))
+            for turn, answer in pairs
+            for message in (Message("user", turn), Message("assistant", answer))
         )

@@ -44,7 +44,6 @@ TO_LUMI = Family(
         "Please put these English words into Lumi: {phrase}",
     ),
     held_out_task="whole sentences",
-    weight=1.25,
 )
 
 
@@ -79,7 +78,6 @@ FROM_LUMI = Family(
         "Please put these Lumi words into English: {phrase}",
     ),
     held_out_task="whole sentences",
-    weight=1.25,
 )
 
 FAMILIES = (TO_LUMI, FROM_LUMI)

@@ -64,7 +64,7 @@ def _maker(kind: str) -> Callable[[Draw], Case]:
 
 def _open(kind: str, line: str, train: tuple[str, ...], held_out: tuple[str, ...]) -> Family:
     assert kind in STYLES
-    return Family(kind, line, _maker(kind), train, held_out, weight=2.0, verifiable=False)
+    return Family(kind, line, _maker(kind), train, held_out, verifiable=False)
 
 
 STORY = _open(

@@ -16,7 +16,10 @@ def _where_is(draw: Draw) -> Case:
     pairs = list(zip(draw.portable(number), draw.rooms(number), strict=True))
     thing, place = draw.random.choice(pairs)
     text = " ".join(f"The {one} is in the {spot}." for one, spot in pairs)
-    return case(f"in the {place}" if not draw.task else thing, text=text, thing=thing, place=place)
+    if draw.task:
+        return case(thing, text=text, place=place)
+    more = [(f"And the {one}?", f"in the {spot}") for one, spot in pairs if one != thing]
+    return case(f"in the {place}", *more, text=text, thing=thing)
 
 
 WHERE_IS = Family(
@@ -60,7 +63,9 @@ def _colour_of(draw: Draw) -> Case:
     things = draw.of_kind(HELD_OUT_KIND, number) if draw.task else draw.portable(number)
     rows = list(zip(draw.people(number), draw.colours(number), things, strict=True))
     _, colour, thing = draw.random.choice(rows)
-    return case(colour, text=" ".join(f"{name} has {indefinite(hue)} {one}." for name, hue, one in rows), thing=thing)
+    more = [(f"And the {one}?", hue) for _, hue, one in rows if one != thing]
+    text = " ".join(f"{name} has {indefinite(hue)} {one}." for name, hue, one in rows)
+    return case(colour, *more, text=text, thing=thing)
 
 
 COLOUR_OF = Family(
@@ -92,19 +97,22 @@ COLOUR_OF = Family(
 )
 
 
-def _gift(draw: Draw) -> tuple[str, str, str, str]:
-    """A text in which things change hands, and giver, thing and receiver of one of the gifts."""
+def _gifts(draw: Draw) -> tuple[str, tuple[str, str, str], tuple[str, str, str]]:
+    """A text in which two things change hands, and giver, thing and receiver of the two gifts in random order."""
     first, second, third = draw.people(3)
     one, two = draw.portable(2)
     gifts = [(first, one, second), draw.random.choice(((second, two, third), (third, two, first)))]
     draw.random.shuffle(gifts)
     text = " ".join(f"{giver} gave the {thing} to {receiver}." for giver, thing, receiver in gifts)
-    return (text, *draw.random.choice(gifts))
+    asked, other = draw.random.sample(gifts, 2)
+    return text, asked, other
 
 
 def _who_gave(draw: Draw) -> Case:
-    text, giver, thing, receiver = _gift(draw)
-    return case(thing if draw.task else giver, text=text, thing=thing, giver=giver, receiver=receiver)
+    text, (giver, thing, receiver), other = _gifts(draw)
+    if draw.task:
+        return case(thing, text=text, giver=giver, receiver=receiver)
+    return case(giver, (f"And the {other[1]}?", other[0]), text=text, thing=thing)
 
 
 WHO_GAVE = Family(
@@ -142,8 +150,8 @@ WHO_GAVE = Family(
 
 
 def _who_got(draw: Draw) -> Case:
-    text, _, thing, receiver = _gift(draw)
-    return case(receiver, text=text, thing=thing)
+    text, (_, thing, receiver), other = _gifts(draw)
+    return case(receiver, (f"And the {other[1]}?", other[2]), text=text, thing=thing)
 
 
 WHO_GOT = Family(

@@ -81,32 +81,32 @@ FIND_TOWN = Family(
 
 
 def _repeat(draw: Draw) -> Case:
-    sentence = scene(draw).text
+    sentence = scene(draw).text if draw.chance(0.4) else ", ".join(draw.mixed(draw.random.randint(3, 7))) + "."
     return case(sentence, sentence=sentence)
 
 
 REPEAT = Family(
     name="repeat",
-    line="the same sentence again",
+    line="the same sentence or list of words again",
     make=_repeat,
     train=(
-        "Repeat this sentence: {sentence}",
+        "Repeat this: {sentence}",
         "Repeat after me: {sentence}",
-        "{sentence} Repeat that sentence.",
+        "{sentence} Repeat that.",
         "Say this again: {sentence}",
         "{sentence} Please say that again.",
-        "Copy the sentence: {sentence}",
+        "Copy this: {sentence}",
         "Copy this word for word: {sentence}",
-        "Write the same sentence again. {sentence}",
-        "Read the sentence and repeat it. {sentence}",
+        "Write the same again. {sentence}",
+        "Read this and repeat it. {sentence}",
         "{sentence} Now write the same words.",
-        "Sentence: {sentence} Copy it.",
+        "Here are some words: {sentence} Copy them.",
         "Say exactly the same: {sentence}",
-        "Here is a sentence: {sentence} Say it again.",
+        "Here is what I said: {sentence} Say it again.",
     ),
     held_out=(
         "Please repeat this for me: {sentence}",
-        "Sentence: {sentence} Say the same again.",
+        "Here is what I said: {sentence} Say the same.",
         "Read this and copy it: {sentence}",
         "{sentence} Now repeat it word for word.",
     ),

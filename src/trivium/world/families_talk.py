@@ -60,7 +60,6 @@ IDENTITY = Family(
         "I want to know who you are.",
         "Say what you are.",
     ),
-    weight=0.3,
     verifiable=False,
     entities=False,
 )
@@ -88,7 +87,6 @@ GREETING = Family(
         "I am {name}. Good evening!",
         "Hello there! I am {name}.",
     ),
-    weight=0.3,
     verifiable=False,
 )
 THANKING = Family(
@@ -115,7 +113,6 @@ THANKING = Family(
         "That is all. {name} thanks you.",
         "I am {name}. Thank you and goodbye!",
     ),
-    weight=0.3,
     verifiable=False,
 )
 

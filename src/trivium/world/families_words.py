@@ -131,7 +131,9 @@ def _codes(draw: Draw) -> Case:
     labels = draw.random.sample(NUMBERS[1:6] if draw.task else LETTERS, 3)
     place = draw.random.randrange(3)
     slots = {f"word{number}": word for number, word in enumerate(words, 1)}
-    return case(labels[place], word=words[place], **slots, **{f"code{n}": label for n, label in enumerate(labels, 1)})
+    slots |= {f"code{number}": label for number, label in enumerate(labels, 1)}
+    more = [(f"And {word}?", label) for word, label in zip(words, labels, strict=True) if word != words[place]]
+    return case(labels[place], *more, word=words[place], **slots)
 
 
 CODES = Family(
