@@ -76,7 +76,7 @@ def test_every_epoch_holds_every_conversation_once(count: int) -> None:
 
 def test_a_step_has_about_the_tokens_asked_for_and_pads_little() -> None:
     source = synthetic(3000, longest=100)
-    batches = ConversationBatches(source, 2000, seed=1)
+    batches = ConversationBatches(source, 2000, seed=1, parts=4)
     real = padded = 0
     for step in range(50):
         parts = batches.batches(step)

@@ -13,6 +13,7 @@ from tests.journey.fake_stages import calls, hows, in_place_of_the_real_ones
 from trivium.base.errors import UserError
 from trivium.journey import runner
 from trivium.model.architecture import Architecture
+from trivium.model.initialise import initialise
 from trivium.model.transformer import Transformer
 from trivium.tokenizer import train
 from trivium.train.record import save_model_folder
@@ -52,7 +53,7 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         max_positions=64,
     )
     model = Transformer(shape)
-    model.initialise(torch.Generator().manual_seed(0))
+    initialise(model, torch.Generator().manual_seed(0))
     torch.nn.init.normal_(model.embedding.weight, generator=torch.Generator().manual_seed(1))
     save_model_folder(model, tokenizer, folder)
     yield folder

@@ -6,6 +6,7 @@ import torch
 
 from tests.model.shapes import SHAPE, random_model
 from trivium.model.cache import SlotCache
+from trivium.model.initialise import initialise
 from trivium.model.transformer import Transformer
 
 
@@ -50,7 +51,7 @@ def test_cached_decoding_equals_the_whole_row_for_rows_of_different_lengths() ->
 
 def test_a_fresh_model_starts_as_the_identity_of_its_embedding() -> None:
     model = Transformer(SHAPE)
-    model.initialise(torch.Generator().manual_seed(0))
+    initialise(model, torch.Generator().manual_seed(0))
     tokens = torch.arange(8).view(1, 8)
     embedded = torch.nn.functional.embedding(tokens, model.embedding.weight)
     expected = torch.nn.functional.rms_norm(embedded, (SHAPE.hidden_size,), eps=SHAPE.norm_epsilon)
@@ -60,6 +61,6 @@ def test_a_fresh_model_starts_as_the_identity_of_its_embedding() -> None:
 def test_the_same_generator_gives_the_same_weights() -> None:
     first, second, third = Transformer(SHAPE), Transformer(SHAPE), Transformer(SHAPE)
     for model, seed in ((first, 1), (second, 1), (third, 2)):
-        model.initialise(torch.Generator().manual_seed(seed))
+        initialise(model, torch.Generator().manual_seed(seed))
     assert torch.equal(first.blocks[1].attention.qkv.weight, second.blocks[1].attention.qkv.weight)
     assert not torch.equal(first.blocks[1].attention.qkv.weight, third.blocks[1].attention.qkv.weight)

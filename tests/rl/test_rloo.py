@@ -14,6 +14,7 @@ from trivium.base.errors import TrainingError
 from trivium.base.words import Batch
 from trivium.generate.engine import Engine
 from trivium.generate.sampling import Sampling
+from trivium.model.initialise import initialise
 from trivium.model.transformer import Transformer
 from trivium.rl.guards import Guards, zero_spread
 from trivium.rl.rewards import last_token_scores
@@ -78,7 +79,7 @@ def test_weighted_next_token_batches_give_the_policy_gradient(parts: int) -> Non
 def test_it_learns_to_say_what_is_rewarded() -> None:
     """A verifiable reward: the share of even tokens. Random answers get about one half."""
     model = Transformer(SHAPE)
-    model.initialise(torch.Generator().manual_seed(0))
+    initialise(model, torch.Generator().manual_seed(0))
     settings = AlignSettings(steps=40, answers_per_prompt=8, micro_batches=2)
     settings = settings.model_copy(
         update={"optimizer": settings.optimizer.model_copy(update={"adam_learning_rate": 0.01})}

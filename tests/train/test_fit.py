@@ -13,6 +13,7 @@ from trivium.base.device import Machine
 from trivium.base.errors import Interrupted, TrainingError
 from trivium.base.progress import Context, Progress
 from trivium.base.words import Batch
+from trivium.model.initialise import initialise
 from trivium.model.transformer import Transformer
 from trivium.optim.settings import OptimizerSettings, ScheduleSettings
 from trivium.train.checkpoint import Checkpoint, load_newest, save_checkpoint
@@ -141,7 +142,7 @@ def test_a_model_starts_at_chance_and_learns_a_pattern(tmp_path: Path) -> None:
     tokens = torch.arange(24).remainder(6).view(2, 12) + 3
     batch = Batch(tokens[:, :-1], tokens[:, 1:], torch.ones(2, 11))
     model = Transformer(SHAPE)
-    model.initialise(torch.Generator().manual_seed(0))
+    initialise(model, torch.Generator().manual_seed(0))
     losses = [row.loss for row in fit(model, replace(job(120), batches=lambda step: [batch]), Context(tmp_path, {}))]
     assert losses[0] == pytest.approx(torch.tensor(float(SHAPE.vocab_size)).log().item(), rel=0.05)
     assert losses[-1] < 0.1

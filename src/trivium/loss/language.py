@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+SIZES = 64  # the matrix library keeps a kernel of about a megabyte for every number of rows that it ever met
 CHUNK_POSITIONS = 512  # 512 x 2,048 logits in float32 are 4 MiB, which stays in a core's share of the cache
 
 
@@ -68,8 +69,10 @@ def linear_cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor, weight
     flat_hidden = hidden.reshape(-1, hidden.shape[-1])
     if not bool(flat_weights.all()):
         kept = flat_weights.nonzero().squeeze(1)  # (N,)
-        flat_hidden = flat_hidden.index_select(0, kept)
-        flat_targets, flat_weights = flat_targets[kept], flat_weights[kept]
+        spare = -len(kept) % SIZES
+        chosen = F.pad(kept, (0, spare))  # the spare ones are the first position again, without weight
+        flat_hidden = flat_hidden.index_select(0, chosen)
+        flat_targets, flat_weights = flat_targets[chosen], F.pad(flat_weights[kept], (0, spare))
     result: Tensor = _LinearCrossEntropy.apply(flat_hidden, weight, flat_targets, flat_weights)  # type: ignore[no-untyped-call]
     return result
 

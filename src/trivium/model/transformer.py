@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trivium.model.architecture import Architecture
+from trivium.model.fused import norm_rotate, rms_norm
 
 
 class Cache(Protocol):
@@ -38,7 +39,7 @@ class RMSNorm(nn.Module):
         self.epsilon = epsilon
 
     def forward(self, hidden: Tensor) -> Tensor:
-        return F.rms_norm(hidden, self.weight.shape, self.weight.to(hidden.dtype), self.epsilon)
+        return rms_norm(hidden, self.weight, self.epsilon)
 
 
 class Attention(nn.Module):
@@ -58,16 +59,19 @@ class Attention(nn.Module):
         self, hidden: Tensor, rotation: tuple[Tensor, Tensor], mask: Tensor | None, cache: Cache | None
     ) -> Tensor:
         rows, length, _ = hidden.shape
-        packed = self.qkv(hidden).view(rows, length, self.heads + 2 * self.kv_heads, self.head_dim)  # (B, T, H+2K, E)
-        query, key, value = packed.split([self.heads, self.kv_heads, self.kv_heads], dim=2)
-        query = rotate(self.query_norm(query), rotation).transpose(1, 2)  # (B, H, T, E)
-        key = rotate(self.key_norm(key), rotation).transpose(1, 2)  # (B, K, T, E)
+        product = self.qkv(hidden)  # (B, T, (H+2K)E)
+        packed = product.float().view(rows, length, -1, self.head_dim)  # (B, T, H+2K, E)
+        looking, value = packed.split([self.heads + self.kv_heads, self.kv_heads], dim=2)
+        weight = torch.cat(
+            [self.query_norm.weight.expand(self.heads, -1), self.key_norm.weight.expand(self.kv_heads, -1)]
+        )  # (H+K, E)
+        turned = norm_rotate(looking, weight, rotation, self.query_norm.epsilon)  # (B, T, H+K, E)
+        query, key = turned.transpose(1, 2).split([self.heads, self.kv_heads], dim=1)  # (B, H or K, T, E)
         value = value.transpose(1, 2)  # (B, K, T, E)
+        if value.device.type != "cpu":  # the CPU's attention takes three times as long backwards in bfloat16
+            query, key, value = query.to(product.dtype), key.to(product.dtype), value.to(product.dtype)
         if cache is not None:
             key, value = cache.extend(self.layer, key, value)  # (B, K, S, E)
-        if value.dtype == torch.bfloat16 and value.device.type == "cpu":
-            # the CPU kernel's backward pass takes three times as long in bfloat16 as in float32 (docs/decisions.md)
-            query, key, value = query.float(), key.float(), value.float()
         mixed = F.scaled_dot_product_attention(
             query, key, value, attn_mask=mask, is_causal=mask is None, enable_gqa=self.heads != self.kv_heads
         )  # (B, H, T, E)
@@ -125,21 +129,10 @@ class Transformer(nn.Module):
         self.register_buffer("cosines", cosines, persistent=False)
         self.register_buffer("sines", sines, persistent=False)
 
-    def initialise(self, generator: torch.Generator) -> None:
-        """Normal weights of standard deviation 1/sqrt(fan-in), embeddings 0.02; projections into the stream start at 0.
-
-        Zeroed output projections make each block the identity at the start (Zhang et al. 2019, Fixup; Yang et al. 2022).
-        """
-        with torch.no_grad():
-            for name, parameter in self.named_parameters():
-                if parameter.dim() < 2:
-                    parameter.fill_(1.0)
-                elif name.endswith(("attention.out.weight", "feed_forward.down.weight", "score.weight")):
-                    parameter.zero_()
-                elif name.startswith(("embedding", "unembedding")):
-                    parameter.normal_(0.0, 0.02, generator=generator)
-                else:
-                    parameter.normal_(0.0, parameter.shape[1] ** -0.5, generator=generator)
+    @property
+    def attentions(self) -> list[Attention]:
+        """The attention of each layer."""
+        return [block.attention for block in self.blocks if isinstance(block, Block)]
 
     @property
     def output_weight(self) -> Tensor:
@@ -192,13 +185,6 @@ def rotation_table(positions: int, head_dim: int, theta: float) -> tuple[Tensor,
     frequencies = theta ** (-torch.arange(0, head_dim, 2, dtype=torch.float32) / head_dim)
     angles = torch.arange(positions, dtype=torch.float32)[:, None] * frequencies
     return angles.cos(), angles.sin()
-
-
-def rotate(heads: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
-    """Rotate (B, T, H, E) by position; the first and the second half of E are the two coordinates, as Llama has it."""
-    cosine, sine = rotation[0].to(heads.dtype), rotation[1].to(heads.dtype)
-    first, second = heads.chunk(2, dim=-1)
-    return torch.cat((first * cosine - second * sine, second * cosine + first * sine), dim=-1)
 
 
 def parameter_count(model: nn.Module) -> int:

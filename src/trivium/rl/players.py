@@ -15,6 +15,7 @@ from trivium.base.errors import DataError
 from trivium.base.files import read_jsonl
 from trivium.base.progress import Context, Progress, read_metrics
 from trivium.base.words import Message
+from trivium.data.conversations import ConversationBatches, load_conversations
 from trivium.generate.engine import Engine
 from trivium.model.folder import load
 from trivium.model.transformer import Transformer
@@ -34,12 +35,16 @@ class Players:
     reward: LearnedReward
     engine: Engine
     prompts: list[list[int]]
+    instructions: ConversationBatches
     tokenizer: Tokenizer
     machine: Machine
 
 
-def gather_players(context: Context, slots: int) -> Players:
-    """Load everything. All in float32, so that sampler and trainer agree to rounding."""
+def gather_players(context: Context, slots: int, instruction_tokens: int) -> Players:
+    """Load everything; a step of `instructions` has about `instruction_tokens` tokens.
+
+    All in float32, so that sampler and trainer agree to rounding.
+    """
     machine = choose_machine(context.device, context.threads, "float32")
     start = context.inputs["finetune"]
     tokenizer = Tokenizer.load(start)
@@ -51,7 +56,10 @@ def gather_players(context: Context, slots: int) -> Players:
     prompts = [list(tokenizer.render(messages, add_generation_prompt=True).ids) for messages in requests]
     engine = Engine(policy, (tokenizer.end_of_turn, tokenizer.end_of_text), slots)
     reward = load_reward(context.inputs["reward"], machine.device)
-    return Players(policy, reference, reward, engine, prompts, tokenizer, machine)
+    lessons = context.inputs["gather"] / "instructions" / "train.jsonl"
+    conversations = load_conversations(lessons, tokenizer, policy.shape.max_positions)
+    instructions = ConversationBatches(conversations, instruction_tokens, context.seed, parts=2)
+    return Players(policy, reference, reward, engine, prompts, instructions, tokenizer, machine)
 
 
 def save_state(

@@ -6,9 +6,11 @@ For each prompt x draw G answers y_i from the policy; with reward r and referenc
     A_i = R_i - mean over j != i of R_j
     gradient of -1/B sum_i A_i log policy(y_i|x)
 
-Kool et al. 2019; Ahmadian et al. 2024, eq. 7. The KL penalty stands in the reward (its estimator k1), so its gradient is that
-of the reverse KL. Departures: one update for each draw, so no ratio and no clipping; an answer that did not end by itself gets
-`unended_reward` in place of its score; the sum over tokens is divided by the number of answers, a constant.
+Kool et al. 2019; Ahmadian et al. 2024, eq. 7. The KL penalty stands in the reward (its estimator k1), so its gradient is
+that of the reverse KL. Departures: one update for each draw, so no ratio and no clipping; an answer that did not end by
+itself gets `unended_reward` in place of its score; the sum over tokens is divided by the number of answers, a constant;
+the gradient of the instruction-tuning loss is added with weight `instruction_weight` (Ouyang et al. 2022, eq. 2, with
+instructions in place of pre-training text), so that what was learned there is not forgotten.
 
 Legend: P prompts, G answers a prompt, B = P*G.
 """
@@ -26,6 +28,8 @@ from trivium.base.progress import Context, MetricsFile, Progress
 from trivium.optim.settings import OptimizerSettings, ScheduleSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
     from trivium.base.words import Batch
@@ -47,6 +51,8 @@ class AlignSettings(Settings):
     answers_per_prompt: int = Field(default=8, ge=2)
     max_new_tokens: int = Field(default=48, ge=1)
     temperature: float = Field(default=1.0, gt=0)
+    instruction_weight: float = Field(default=1.0, ge=0, description="weight of the instruction-tuning loss beside it")
+    instruction_tokens: int = Field(default=1024, ge=64, description="tokens of instructions in a step, about")
     kl_weight: float = Field(default=0.05, ge=0, description="beta: reward units a nat of KL costs")
     kl_budget: float = Field(default=30.0, ge=0, description="nats a sequence; above it for three steps, stop. 0: none")
     unended_reward: float = Field(default=-2.0, description="reward of an answer that met the length limit")
@@ -66,7 +72,7 @@ def run(settings: AlignSettings, context: Context) -> dict[str, Any]:
     from trivium.train.record import save_model_folder
 
     slots = settings.prompts_per_step * settings.answers_per_prompt
-    players = gather_players(context, slots)
+    players = gather_players(context, slots, settings.instruction_tokens)
     optimizer = make_optimizer(players.policy, settings.optimizer)
     guards = Guards(settings.kl_budget)
     done, seconds = resume(players.policy, optimizer, guards, context, settings.steps)
@@ -80,7 +86,8 @@ def run(settings: AlignSettings, context: Context) -> dict[str, Any]:
         returns = rewards - settings.kl_weight * kl
         advantages = advantage(returns, settings.answers_per_prompt)
         factor = warmup_stable_decay(done, settings.steps, settings.schedule.warmup, settings.schedule.decay_share)
-        norm, difference = update(players, optimizer, group, advantages, settings, factor)
+        lessons = players.instructions.batches(done) if settings.instruction_weight else []
+        norm, difference = update(players, optimizer, group, advantages, settings, factor, lessons)
         guards.check_mismatch(done + 1, difference)
         done += 1
         seconds += time.perf_counter() - started
@@ -147,13 +154,20 @@ def advantage(returns: Tensor, group_size: int) -> Tensor:
 
 
 def update(
-    players: Players, optimizer: Optimizer, group: Group, advantages: Tensor, settings: AlignSettings, factor: float
+    players: Players,
+    optimizer: Optimizer,
+    group: Group,
+    advantages: Tensor,
+    settings: AlignSettings,
+    factor: float,
+    lessons: Sequence[Batch] = (),
 ) -> tuple[float, float]:
-    """One step along the policy gradient. Returns the gradient's norm, and how far sampler and trainer are apart."""
+    """One step along the policy gradient, and along that of `lessons`. Returns the gradient's norm, and how far sampler and
+    trainer are apart."""
     import torch
 
     from trivium.rl.rollouts import answer_log_probabilities, mismatch
-    from trivium.train.step import accumulate
+    from trivium.train.step import accumulate, next_token_loss, supervised_tokens
 
     rows = min(8, len(advantages))
     part = type(group.rollout)(
@@ -176,6 +190,9 @@ def update(
         len(advantages),
         players.machine,
     )
+    if lessons:
+        learned = supervised_tokens(lessons) / settings.instruction_weight
+        accumulate(players.policy, lessons, next_token_loss, learned, players.machine)
     norm = optimizer.step(factor)
     optimizer.zero_gradients()
     return norm, difference

@@ -32,7 +32,7 @@ MODELS = ("pretrain", "finetune", "align")
 class EvaluateSettings(Settings):
     """How much is measured."""
 
-    instructions: int = Field(default=1500, ge=1, description="held-out instructions that are answered")
+    instructions: int = Field(default=1000, ge=1, description="held-out instructions that are answered")
     requests: int = Field(default=400, ge=1, description="held-out open requests for the win rate")
     samples: int = Field(
         default=8, ge=0, description="instructions, and as many open requests, shown through every model"

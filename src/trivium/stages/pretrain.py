@@ -44,6 +44,7 @@ class PretrainSettings(Settings):
     """Sizes, steps and rates of pre-training."""
 
     model: ModelSettings = ModelSettings()
+    begin_copying: bool = Field(default=True, description="start with attention that looks for what came before")
     steps: int = Field(default=600, ge=1)
     batch_size: int = Field(default=32, ge=1, description="rows in an optimizer step")
     micro_batch_size: int = Field(default=0, ge=0, description="rows in a forward pass; 0 for all of the batch")
@@ -63,6 +64,7 @@ def run(settings: PretrainSettings, context: Context) -> dict[str, Any]:
     from trivium.data.shards import Shard
     from trivium.evaluate.text import bits_per_byte
     from trivium.model.architecture import Architecture
+    from trivium.model.initialise import begin_copying, initialise
     from trivium.model.transformer import Transformer, parameter_count
     from trivium.tokenizer import Tokenizer
     from trivium.train.fit import Job, fit, stored_precision
@@ -74,7 +76,10 @@ def run(settings: PretrainSettings, context: Context) -> dict[str, Any]:
     check_sizes(settings, train)
     machine = choose_machine(context.device, context.threads, stored_precision(context, settings.precision))
     model = Transformer(Architecture(vocab_size=tokenizer.vocab_size, **settings.model.model_dump()))
-    model.initialise(torch_random(context.seed, "initialise"))
+    generator = torch_random(context.seed, "initialise")
+    initialise(model, generator)
+    if settings.begin_copying:
+        begin_copying(model, generator)
     model.to(machine.device)
     job = Job(
         steps=settings.steps,

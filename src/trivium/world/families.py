@@ -15,25 +15,19 @@ from trivium.base.words import Message
 from trivium.world.draws import Draw, Level
 
 TURN = "||"
-ASKS_MORE = 0.6  # share of the training conversations that go on where they can
-MOST_MORE = 3
 
 
 @dataclass(frozen=True)
 class Case:
-    """What one instruction is about: the phrasing's slots, and the answer to each of the user's turns.
-
-    `more` are further short questions about the same text, with their answers; training alone asks some of them.
-    """
+    """What one instruction is about: the phrasing's slots, and the answer to each of the user's turns."""
 
     slots: Mapping[str, str]
     answers: tuple[str, ...]
-    more: tuple[tuple[str, str], ...] = ()
 
 
-def case(answer: str, *more: tuple[str, str], **slots: str) -> Case:
-    """A case with one turn, and what else could be asked."""
-    return Case(slots, (answer,), more)
+def case(answer: str, **slots: str) -> Case:
+    """A case with one turn."""
+    return Case(slots, (answer,))
 
 
 @dataclass(frozen=True)
@@ -69,11 +63,8 @@ class Family:
         template = random.choice(self.phrasings(level))
         turns = template.format_map(made.slots).split(TURN)
         assert len(turns) == len(made.answers), f"{self.name}: {len(turns)} turns, {len(made.answers)} answers"
-        pairs = [(turn.strip(), answer) for turn, answer in zip(turns, made.answers, strict=True)]
-        if level == "train" and made.more and random.random() < ASKS_MORE:
-            pairs += random.sample(made.more, min(len(made.more), random.randint(1, MOST_MORE)))
         return tuple(
             message
-            for turn, answer in pairs
-            for message in (Message("user", turn), Message("assistant", answer))
+            for turn, answer in zip(turns, made.answers, strict=True)
+            for message in (Message("user", turn.strip()), Message("assistant", answer))
         )

@@ -5,8 +5,6 @@ Every list is drawn without repeats and in random order, so that no answer can b
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 from trivium.world.draws import HELD_OUT_KIND, Draw
 from trivium.world.families import Case, Family, case
 from trivium.world.lexicon import KIND_PHRASES, NUMBERS
@@ -18,12 +16,8 @@ def _join(words: list[str]) -> str:
 
 def _list_item(draw: Draw) -> Case:
     words = draw.mixed(draw.random.randint(3, 5))
-    ends = {"first": words[0], "last": words[-1]}
-    position = draw.random.choice(tuple(ends))
-    if draw.task:
-        return case(words[1], list=_join(words), position="second")
-    more = [(f"And the {other} one?", word) for other, word in ends.items() if other != position]
-    return case(ends[position], *more, list=_join(words), position=position)
+    position = "second" if draw.task else draw.random.choice(("first", "last"))
+    return case(words[{"first": 0, "second": 1, "last": -1}[position]], list=_join(words), position=position)
 
 
 LIST_ITEM = Family(
@@ -61,8 +55,7 @@ def _next_item(draw: Draw) -> Case:
         place = draw.random.randrange(1, len(words))
         return case(words[place - 1], list=_join(words), word=words[place])
     place = draw.random.randrange(len(words) - 1)
-    more = [(f"And after {word}?", after) for word, after in pairwise(words) if word != words[place]]
-    return case(words[place + 1], *more, list=_join(words), word=words[place])
+    return case(words[place + 1], list=_join(words), word=words[place])
 
 
 NEXT_ITEM = Family(

@@ -18,8 +18,7 @@ def _where_lives(draw: Draw) -> Case:
     silent = draw.chance(_SILENT)
     passage = Passage(draw, "town", silent=silent)
     answer = NOT_SAID if silent else f"{passage.name} lives in {passage.value('town')}."
-    other = f"{passage.other} lives in {passage.value('town', passage.other)}."
-    return case(answer, (f"And {passage.other}?", other), text=passage.text, name=passage.name)
+    return case(answer, text=passage.text, name=passage.name)
 
 
 WHERE_LIVES = Family(
@@ -55,9 +54,8 @@ WHERE_LIVES = Family(
 def _who_has(draw: Draw) -> Case:
     relation = "clothes" if draw.task else draw.random.choice(("thing", "pet"))
     passage = Passage(draw, relation)
-    thing, other = passage.value(relation), passage.value(relation, passage.other)
-    more = (f"And the {other}?", f"{passage.other} has the {other}.")
-    return case(f"{passage.name} has the {thing}.", more, text=passage.text, thing=thing)
+    thing = passage.value(relation)
+    return case(f"{passage.name} has the {thing}.", text=passage.text, thing=thing)
 
 
 WHO_HAS = Family(
@@ -95,8 +93,7 @@ def _fact(draw: Draw) -> Case:
     silent = draw.chance(_SILENT)
     passage = Passage(draw, relation, silent=silent)
     answer = NOT_SAID if silent else passage.value(relation)
-    more = (f"And of {passage.other}?", passage.value(relation, passage.other))
-    return case(answer, more, text=passage.text, name=passage.name, relation=relation)
+    return case(answer, text=passage.text, name=passage.name, relation=relation)
 
 
 FACT = Family(

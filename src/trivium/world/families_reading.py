@@ -18,8 +18,7 @@ def _where_is(draw: Draw) -> Case:
     text = " ".join(f"The {one} is in the {spot}." for one, spot in pairs)
     if draw.task:
         return case(thing, text=text, place=place)
-    more = [(f"And the {one}?", f"in the {spot}") for one, spot in pairs if one != thing]
-    return case(f"in the {place}", *more, text=text, thing=thing)
+    return case(f"in the {place}", text=text, thing=thing)
 
 
 WHERE_IS = Family(
@@ -63,9 +62,8 @@ def _colour_of(draw: Draw) -> Case:
     things = draw.of_kind(HELD_OUT_KIND, number) if draw.task else draw.portable(number)
     rows = list(zip(draw.people(number), draw.colours(number), things, strict=True))
     _, colour, thing = draw.random.choice(rows)
-    more = [(f"And the {one}?", hue) for _, hue, one in rows if one != thing]
     text = " ".join(f"{name} has {indefinite(hue)} {one}." for name, hue, one in rows)
-    return case(colour, *more, text=text, thing=thing)
+    return case(colour, text=text, thing=thing)
 
 
 COLOUR_OF = Family(
@@ -97,22 +95,21 @@ COLOUR_OF = Family(
 )
 
 
-def _gifts(draw: Draw) -> tuple[str, tuple[str, str, str], tuple[str, str, str]]:
-    """A text in which two things change hands, and giver, thing and receiver of the two gifts in random order."""
+def _gift(draw: Draw) -> tuple[str, str, str, str]:
+    """A text in which two things change hands, and giver, thing and receiver of one of the gifts."""
     first, second, third = draw.people(3)
     one, two = draw.portable(2)
     gifts = [(first, one, second), draw.random.choice(((second, two, third), (third, two, first)))]
     draw.random.shuffle(gifts)
     text = " ".join(f"{giver} gave the {thing} to {receiver}." for giver, thing, receiver in gifts)
-    asked, other = draw.random.sample(gifts, 2)
-    return text, asked, other
+    return (text, *draw.random.choice(gifts))
 
 
 def _who_gave(draw: Draw) -> Case:
-    text, (giver, thing, receiver), other = _gifts(draw)
+    text, giver, thing, receiver = _gift(draw)
     if draw.task:
         return case(thing, text=text, giver=giver, receiver=receiver)
-    return case(giver, (f"And the {other[1]}?", other[0]), text=text, thing=thing)
+    return case(giver, text=text, thing=thing)
 
 
 WHO_GAVE = Family(
@@ -150,8 +147,8 @@ WHO_GAVE = Family(
 
 
 def _who_got(draw: Draw) -> Case:
-    text, (_, thing, receiver), other = _gifts(draw)
-    return case(receiver, (f"And the {other[1]}?", other[2]), text=text, thing=thing)
+    text, _, thing, receiver = _gift(draw)
+    return case(receiver, text=text, thing=thing)
 
 
 WHO_GOT = Family(

@@ -81,32 +81,32 @@ FIND_TOWN = Family(
 
 
 def _repeat(draw: Draw) -> Case:
-    sentence = scene(draw).text if draw.chance(0.4) else ", ".join(draw.mixed(draw.random.randint(3, 7))) + "."
+    sentence = scene(draw).text
     return case(sentence, sentence=sentence)
 
 
 REPEAT = Family(
     name="repeat",
-    line="the same sentence or list of words again",
+    line="the same sentence again",
     make=_repeat,
     train=(
-        "Repeat this: {sentence}",
+        "Repeat this sentence: {sentence}",
         "Repeat after me: {sentence}",
-        "{sentence} Repeat that.",
+        "{sentence} Repeat that sentence.",
         "Say this again: {sentence}",
         "{sentence} Please say that again.",
-        "Copy this: {sentence}",
+        "Copy the sentence: {sentence}",
         "Copy this word for word: {sentence}",
-        "Write the same again. {sentence}",
-        "Read this and repeat it. {sentence}",
+        "Write the same sentence again. {sentence}",
+        "Read the sentence and repeat it. {sentence}",
         "{sentence} Now write the same words.",
-        "Here are some words: {sentence} Copy them.",
+        "Sentence: {sentence} Copy it.",
         "Say exactly the same: {sentence}",
-        "Here is what I said: {sentence} Say it again.",
+        "Here is a sentence: {sentence} Say it again.",
     ),
     held_out=(
         "Please repeat this for me: {sentence}",
-        "Here is what I said: {sentence} Say the same.",
+        "Sentence: {sentence} Say the same again.",
         "Read this and copy it: {sentence}",
         "{sentence} Now repeat it word for word.",
     ),

@@ -132,8 +132,7 @@ def _codes(draw: Draw) -> Case:
     place = draw.random.randrange(3)
     slots = {f"word{number}": word for number, word in enumerate(words, 1)}
     slots |= {f"code{number}": label for number, label in enumerate(labels, 1)}
-    more = [(f"And {word}?", label) for word, label in zip(words, labels, strict=True) if word != words[place]]
-    return case(labels[place], *more, word=words[place], **slots)
+    return case(labels[place], word=words[place], **slots)
 
 
 CODES = Family(

@@ -33,6 +33,9 @@ class WorldSource(Settings):
         default=3_000_000, ge=1000, description="tokens of documents, about: one for every 3.5 characters"
     )
     instructions: int = Field(default=20_000, ge=0)
+    families: Literal["core", "all"] = Field(
+        default="core", description="which families of instructions: what the smallest model can learn, or every one"
+    )
     heldout_instructions: int = Field(default=1_000, ge=0)
     prompts: int = Field(default=3_000, ge=0, description="open requests, for rating and alignment")
     heldout_prompts: int = Field(default=300, ge=0)
@@ -51,7 +54,7 @@ def read(source: WorldSource, name: str, intake: Intake) -> Iterator[Item]:
     characters = round(source.tokens * CHARACTERS_PER_TOKEN)
     yield from _documents(documents(seed, "train"), "train", characters, name, intake)
     yield from _documents(documents(seed, "valid"), "valid", round(characters * intake.valid_share), name, intake)
-    taught, asked = instructions(seed, "train"), instructions(seed, "heldout")
+    taught, asked = (instructions(seed, split, reach=source.families) for split in ("train", "heldout"))
     yield from _rows(map(_instruction_row, taught), "instructions", "train", source.instructions, intake)
     yield from _rows(map(_instruction_row, asked), "instructions", "heldout", source.heldout_instructions, intake)
     yield from _rows(map(_prompt_row, prompts(seed, "train")), "prompts", "train", source.prompts, intake)
