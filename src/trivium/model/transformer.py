@@ -61,12 +61,12 @@ class Attention(nn.Module):
         rows, length, _ = hidden.shape
         product = self.qkv(hidden)  # (B, T, (H+2K)E)
         packed = product.float().view(rows, length, -1, self.head_dim)  # (B, T, H+2K, E)
-        looking, value = packed.split([self.heads + self.kv_heads, self.kv_heads], dim=2)
+        looking, value = torch.split(packed, [self.heads + self.kv_heads, self.kv_heads], dim=2)
         weight = torch.cat(
             [self.query_norm.weight.expand(self.heads, -1), self.key_norm.weight.expand(self.kv_heads, -1)]
         )  # (H+K, E)
         turned = norm_rotate(looking, weight, rotation, self.query_norm.epsilon)  # (B, T, H+K, E)
-        query, key = turned.transpose(1, 2).split([self.heads, self.kv_heads], dim=1)  # (B, H or K, T, E)
+        query, key = torch.split(turned.transpose(1, 2), [self.heads, self.kv_heads], dim=1)  # (B, H or K, T, E)
         value = value.transpose(1, 2)  # (B, K, T, E)
         if value.device.type != "cpu":  # the CPU's attention takes three times as long backwards in bfloat16
             query, key, value = query.to(product.dtype), key.to(product.dtype), value.to(product.dtype)
