@@ -133,7 +133,7 @@ def test_only_apps_talks_to_the_outside() -> None:
     assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.parametrize("folder", ["src", "benchmarks"])
+@pytest.mark.parametrize("folder", ["src", "benchmarks", "tests"])
 def test_files_and_functions_stay_small(folder: str) -> None:
     wrong = []
     for path in sorted((ROOT / folder).rglob("*.py")):

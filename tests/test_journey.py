@@ -10,14 +10,18 @@ import pytest
 import torch
 
 from tests.tiny import TINY, write_tiny
+from trivium.apps.figures import headline
 from trivium.base.errors import Interrupted
-from trivium.base.progress import Progress
+from trivium.base.progress import Context, Progress, read_metrics
 from trivium.base.words import Message
 from trivium.journey.lineage import lineage_faults
 from trivium.journey.recipe import read_recipe
 from trivium.journey.runner import run
 from trivium.model.folder import load
+from trivium.stages import align_rloo
+from trivium.stages.pretrain import PretrainSettings
 from trivium.tokenizer import Tokenizer
+from trivium.train.checkpoint import load_newest
 
 MODELS = ("pretrain", "finetune", "align")
 
@@ -94,6 +98,24 @@ def test_scores_have_intervals_and_samples_go_through_every_model(finished: Path
     assert len(samples) == 4 and all(set(sample["answers"]) == set(MODELS) for sample in samples)
 
 
+def test_metrics_tell_rates_and_what_they_count(finished: Path) -> None:
+    rows = {stage: read_metrics(finished / stage / "trivium" / "metrics.jsonl") for stage in ("pretrain", "reward")}
+    warming = rows["pretrain"][0]["learning_rate"]
+    assert warming == pytest.approx(
+        PretrainSettings().optimizer.learning_rate / (PretrainSettings().schedule.warmup + 1)
+    )
+    assert rows["reward"][1]["pairs"] == 16 and rows["reward"][1]["pairs_per_second"] > 0
+    assert not [key for key in rows["reward"][0] if key.startswith("tokens")]
+
+
+def test_a_run_on_text_alone_tells_its_headline(tmp_path: Path) -> None:
+    text = TINY.split("finetune:")[0] + "evaluate: {length: 64}\n"
+    *_, pretrain, evaluate = run(read_recipe(write_tiny(tmp_path, text=text)), tmp_path / "run")
+    bits = evaluate.figures["valid_bits_per_byte"]
+    assert bits == pytest.approx(pretrain.figures["valid_bits_per_byte"], rel=1e-4)
+    assert headline(evaluate.figures) == f"valid {bits:.2f} bits/byte"
+
+
 def test_no_file_that_a_trainer_reads_holds_the_raters_utility(finished: Path) -> None:
     rows = [json.loads(line) for line in (finished / "rate" / "preferences.jsonl").read_text().splitlines()]
     expected = {"prompt", "chosen", "rejected", "chosen_ended", "rejected_ended", "rater", "at", "prompt_id", "split"}
@@ -127,12 +149,22 @@ def test_stopping_in_any_training_stage_and_going_on_gives_the_same_bits(
     assert {result.how for result in results if result.stage == stage} == {"resumed"}
     assert weights(tmp_path / "cut") == weights(finished)
     cut, whole = ((folder / stage / "trivium" / "metrics.jsonl").read_text() for folder in (tmp_path / "cut", finished))
-    timed = ("seconds", "tokens_per_second")
+    timed = ("seconds", "tokens_per_second", "pairs_per_second")
     rows = [
         [{k: v for k, v in json.loads(row).items() if k not in timed} for row in text.splitlines()]
         for text in (cut, whole)
     ]
     assert rows[0] == rows[1]
+
+
+def test_alignment_saves_as_often_as_the_supervised_loop(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trivium.train.checkpoint.CHECKPOINT_SECONDS", 0.0)
+    settings: Any = read_recipe(write_tiny(tmp_path)).sections["align"]
+    align_rloo.run(settings, Context(tmp_path, {need: finished / need for need in align_rloo.NEEDS}, seed=3, threads=1))
+    found, _ = load_newest(tmp_path / "trivium" / "state")
+    assert found is not None and found.step == settings.steps
 
 
 def test_more_steps_continue_a_finished_run_to_the_bits_of_a_long_one(finished: Path, tmp_path: Path) -> None:

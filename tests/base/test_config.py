@@ -24,17 +24,24 @@ class World(Settings):
 
 
 class Optimizer(Settings):
+    name: str = "any"
     learning_rate: float = Field(default=1e-3, gt=0, le=1)
+
+
+class Model(Settings):
+    layers: int = 1
+    optimizer: Optimizer = Optimizer()
 
 
 class Pretrain(Settings):
     steps: int | Literal["auto"] = 10
     optimizer: Optimizer = Optimizer()
     schedule: Optimizer | World = Optimizer()
+    model: Model = Model(layers=3, optimizer=Optimizer(name="own", learning_rate=0.5))
 
 
 class Gather(Settings):
-    sources: tuple[Annotated[Files | World, Field(discriminator="kind")], ...] = ()
+    sources: tuple[Annotated[Files | World, Field(discriminator="kind")], ...] = Field(default=(World(),), min_length=1)
     first: int = 1
     second: int = 2
 
@@ -127,7 +134,7 @@ def test_unknown_keys_are_told_with_what_was_meant_at_every_depth() -> None:
     assert faults({"pretrain": {"optimizer": {"learning_rat": 1}}}) == [
         "r.yaml: 'pretrain.optimizer.learning_rat': unknown key; did you mean 'learning_rate'?"
     ]
-    assert faults({"pretrain": {"optimizer": {"zzz": 1}}})[0].endswith("known here: learning_rate")
+    assert faults({"pretrain": {"optimizer": {"zzz": 1}}})[0].endswith("known here: learning_rate, name")
 
 
 def test_in_a_list_of_alternatives_only_keys_of_the_chosen_kind_are_proposed() -> None:
@@ -143,6 +150,33 @@ def test_missing_keys_and_unknown_kinds_are_named() -> None:
     (fault,) = faults({"gather": {"sources": [{"kind": "fils"}]}})
     assert "gather.sources[0]" in fault
     assert "'files', 'world'" in fault
+
+
+def test_a_list_with_a_wrong_item_is_not_called_too_short_as_well() -> None:
+    (fault,) = faults({"gather": {"sources": [{"kind": "fils"}]}})
+    assert "at least 1 item" not in fault
+    (fault,) = faults({"gather": {"sources": []}})
+    assert "at least 1 item" in fault
+
+
+@pytest.mark.parametrize(
+    ("given", "model"),
+    [
+        ({}, {"layers": 3, "optimizer": {"name": "own", "learning_rate": 0.5}}),
+        ({"layers": 4}, {"layers": 4, "optimizer": {"name": "own", "learning_rate": 0.5}}),
+        ({"optimizer": {"learning_rate": 0.1}}, {"layers": 3, "optimizer": {"name": "own", "learning_rate": 0.1}}),
+        ({"optimizer": Optimizer()}, {"layers": 3, "optimizer": {"name": "any", "learning_rate": 1e-3}}),
+    ],
+)
+def test_settings_inside_settings_given_in_part_keep_the_rest_of_the_default(
+    given: dict[str, Any], model: dict[str, Any]
+) -> None:
+    assert validate(Pretrain, {"model": given}, "r").model.model_dump() == model
+    assert Pretrain(model=given).model.model_dump() == model  # type: ignore[arg-type]
+
+
+def test_of_alternatives_no_default_is_filled_in() -> None:
+    assert validate(Pretrain, {"schedule": {"documents": 7}}, "r").schedule == World(documents=7)
 
 
 def test_values_are_told_with_path_range_and_what_was_given() -> None:

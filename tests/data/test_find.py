@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from trivium.base.errors import DataError
-from trivium.data.find import find_files
+from trivium.data.find import files_at, find_files
 from trivium.data.ledger import Ledger
 
 SUFFIXES = (".txt", ".md")
@@ -30,6 +30,16 @@ def test_a_folder_is_read_with_all_in_it_in_order(tmp_path: Path) -> None:
     ledger = Ledger()
     assert found(tmp_path, ledger) == [str(tmp_path / name) for name in ("a.txt", "b/a.MD", "b/z.txt")]
     assert ledger.dropped == {"not .md or .txt": 1} and ledger.names["not .md or .txt"] == [str(tmp_path / "c.pdf")]
+
+
+def test_what_a_path_stands_for_is_the_same_whatever_reads_it(tmp_path: Path) -> None:
+    fill(tmp_path, "b.txt", "a.txt", "c.md", "deep/d.txt", ".git/e.txt", "deep/.f.txt")
+    (tmp_path / "deep/again.txt").symlink_to(tmp_path / "a.txt")
+    os.mkfifo(tmp_path / "pipe.txt")
+    for path in (".", "*.txt", "**/*.txt", "c.md", "deep"):
+        assert [str(file) for file in files_at(tmp_path / path)] == found(tmp_path / path), path
+    assert [file.name for file in files_at(tmp_path / "**/*.txt")] == ["a.txt", "b.txt", "d.txt"]
+    assert files_at(tmp_path / "none") == files_at(tmp_path / "*.html") == []
 
 
 def test_loops_of_links_end_and_links_are_followed_once(tmp_path: Path) -> None:

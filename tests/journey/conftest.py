@@ -1,4 +1,4 @@
-"""Runs to report on, and their pages."""
+"""Runs to report on and their pages; a home of fake stages to run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.journey.fake_run import build_run
+from tests.journey.fake_stages import Home
 from tests.journey.page import Page, read_page
+from trivium.journey import runner
 from trivium.journey.report import write_report
 
 
@@ -39,3 +41,10 @@ def no_drawings(monkeypatch: pytest.MonkeyPatch) -> None:
 def small(tmp_path_factory: pytest.TempPathFactory, no_drawings: None) -> Path:
     """A run of the test's own, without drawings."""
     return build_run(tmp_path_factory.mktemp("small") / "run")
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """Fake stages with a recipe that runs them; the report is a file of one word."""
+    monkeypatch.setattr(runner, "_write_report", lambda folder: (folder / "report.html").write_text("made"))
+    return Home(tmp_path)

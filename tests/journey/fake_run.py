@@ -230,7 +230,7 @@ def metrics(stage: str) -> list[dict[str, Any]]:
             row |= {"reward": -0.4 + 1.77 * part**0.6 + noise.gauss(0, 0.12), "kl": 3.42 * part}
             row |= {"entropy": 1.6 - 0.5 * part, "length": 14.2 + 13.2 * part, "ended": 0.97, "zero_spread": 0.04}
         elif stage == "reward":
-            row |= {"train_loss": 0.7 - 0.32 * part, "tokens": step * 64}
+            row |= {"train_loss": 0.7 - 0.32 * part, "pairs": step * 64}
             if step % 20 == 0:
                 row["heldout_accuracy"] = 0.52 + 0.307 * math.sqrt(part)
         else:

@@ -1,7 +1,8 @@
 """Small stages that behave as real ones: they read their inputs, keep a state, resume, crash and stop when told to.
 
-`write_stages(folder)` writes their modules (so that their code can be edited) and gives the table for the runner. What
-each run of a stage did is a line in `folder/calls.txt`; `folder/crash` holds "STAGE STEP" to make a stage fail there.
+`write_stages(folder)` writes their modules (so that their code can be edited) and gives the table for the runner; a
+`Home` has them, with a recipe and a run. What each run of a stage did is a line in `folder/calls.txt`; `folder/crash`
+holds "STAGE STEP" to make a stage fail there.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from typing import Any
 
 import yaml
 
+from trivium.base.progress import Progress
 from trivium.base.words import StageResult
+from trivium.journey import runner
 from trivium.journey.graph import STAGES
 from trivium.journey.recipe import Recipe, read_recipe
 
@@ -87,6 +90,8 @@ def note(line: str) -> None:
         file.write(line + "\\n")
 '''
 
+ALL: dict[str, Any] = {"gather": None, "pretrain": {}, "finetune": {}, "evaluate": {}}
+WAYS = [*ALL]
 NEEDS: dict[str, tuple[str, ...]] = {
     "gather": (),
     "pretrain": ("gather",),
@@ -158,3 +163,23 @@ def calls(home: Path) -> list[str]:
 def hows(results: list[StageResult]) -> dict[str, str]:
     """How each stage came to be."""
     return {result.stage: result.how for result in results}
+
+
+class Home:
+    """A folder with fake stages, a recipe and a run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.run_folder = path, path / "runs" / "first"
+        self.stages = write_stages(path)
+        self.events: list[Any] = []
+
+    def run(self, *overrides: str, content: dict[str, Any] = ALL, **more: Any) -> dict[str, str]:
+        recipe = recipe_of(self.path, self.stages, content, *overrides)
+        self.events.clear()
+        return hows(runner.run(recipe, self.run_folder, report=self.events.append, stages=self.stages, **more))
+
+    def notes(self) -> str:
+        return "\n".join(event.note for event in self.events if isinstance(event, Progress) and event.note)
+
+    def calls(self) -> list[str]:
+        return calls(self.path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,11 @@ import pytest
 import yaml
 
 from tests.journey.fake_stages import write_stages
+from trivium.base.errors import RecipeError
 from trivium.journey import check as module
-from trivium.journey.check import check
+from trivium.journey.check import check, require_sound
+from trivium.journey.recipe import read_recipe
+from trivium.journey.runner import run
 
 
 def checked(home: Path, content: dict[str, Any] | str, stages: dict[str, Any] | None = None) -> list[str]:
@@ -46,8 +50,65 @@ def test_what_is_not_yaml_is_the_only_thing_said(tmp_path: Path) -> None:
 
 def test_a_stage_may_know_more(tmp_path: Path) -> None:
     stages = write_stages(tmp_path)
-    stages["gather"].check = lambda settings: [f"text is {settings.text}"]
-    assert checked(tmp_path, "gather:\n  text: odd\n", stages) == ["'gather': text is odd"]
+    stages["gather"].check = lambda settings, sections: [f"text is {settings.text} of {len(sections)}"]
+    assert checked(tmp_path, "gather:\n  text: odd\n", stages) == ["'gather': text is odd of 1"]
+
+
+WORLD = {"kind": "world", "tokens": 1000, "instructions": 9, "prompts": 9}
+PYTHON = {"kind": "python-docs"}
+UP_TO_FINETUNE: dict[str, Any] = {"tokenize": None, "pretrain": None, "finetune": None}
+ALL = UP_TO_FINETUNE | {"rate": None, "reward": None, "align": None}
+
+
+@pytest.mark.parametrize(
+    ("sources", "stages", "fault"),
+    [
+        (
+            [PYTHON],
+            UP_TO_FINETUNE,
+            "'finetune': gather gives no instructions to learn from; add a source of kind instr",
+        ),
+        ([WORLD | {"instructions": 0}], UP_TO_FINETUNE, "'finetune': gather gives no instructions to learn from"),
+        ([WORLD], ALL, "'rate': gather gives 9 open requests to answer and 10 are needed; add a source of kind world"),
+        ([WORLD | {"prompts": 0}], ALL, "'align': gather gives no open requests to answer; add a source of kind world"),
+        (
+            [WORLD],
+            {"tokenize": None, "pretrain": None, "evaluate": {"length": 513}},
+            "'evaluate': length is 513; the mod",
+        ),
+        ([WORLD], {"device": "mps"}, "device is 'mps'; this machine has: cpu, or say auto"),
+    ],
+)
+def test_what_can_be_known_beforehand_is_told_by_check_and_before_a_run_spends_anything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sources: list[Any], stages: dict[str, Any], fault: str
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
+    content = {"gather": {"sources": sources}, **stages}
+    assert any(found.startswith(fault) for found in checked(tmp_path, content))
+    with pytest.raises(RecipeError, match=re.escape(fault)):
+        run(read_recipe(tmp_path / "r.yaml"), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_may_be_enough_is_let_pass(tmp_path: Path) -> None:
+    (tmp_path / "i.jsonl").write_text('{"instruction": "a", "output": "b"}\n')
+    own = {"kind": "instructions", "path": "i.jsonl"}
+    assert checked(tmp_path, {"gather": {"sources": [own, PYTHON]}, **UP_TO_FINETUNE}) == []
+    assert checked(tmp_path, {"gather": {"sources": [WORLD | {"prompts": 5}, WORLD | {"prompts": 5}]}, **ALL}) == []
+    only_own = checked(tmp_path, {"gather": {"sources": [own]}, **UP_TO_FINETUNE})
+    assert only_own == [
+        "'tokenize': gather gives no text to learn from; add a source of kind files (your own), python-docs or world "
+        "to gather.sources"
+    ]
+
+
+def test_a_stage_that_is_not_reached_is_not_asked(tmp_path: Path) -> None:
+    (tmp_path / "r.yaml").write_text("gather:\n  sources: [{kind: python-docs}]\ntokenize:\npretrain:\nfinetune:\n")
+    recipe = read_recipe(tmp_path / "r.yaml")
+    require_sound(recipe, ["gather", "tokenize", "pretrain"])
+    with pytest.raises(RecipeError, match="'finetune'"):
+        require_sound(recipe, ["finetune"])
 
 
 def gathering(*sources: dict[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from tests.journey.fake_stages import recipe_of, write_stages
 from trivium.base.errors import RecipeError
-from trivium.journey.recipe import files_at, missing_paths, paths_in, read_recipe, schema, write_recipe
+from trivium.journey.recipe import missing_paths, paths_in, read_recipe, schema, write_recipe
 
 TEXT = """
 name: small
@@ -68,15 +69,22 @@ def test_paths_that_lead_nowhere_are_named(tmp_path: Path, stages: dict[str, Any
     assert missing_paths(recipe, ["gather"]) == []
 
 
-def test_what_a_path_stands_for(tmp_path: Path) -> None:
-    for name in ("b.txt", "a.txt", "c.md", "deep/d.txt", ".git/e.txt", "deep/.f.txt"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text("x")
-    names = [path.relative_to(tmp_path).as_posix() for path in files_at(tmp_path)]
-    assert names == ["a.txt", "b.txt", "c.md", "deep/d.txt"]
-    assert [path.name for path in files_at(tmp_path / "*.txt")] == ["a.txt", "b.txt"]
-    assert [path.name for path in files_at(tmp_path / "**/*.txt")] == ["a.txt", "b.txt", "d.txt"]
-    assert files_at(tmp_path / "none") == []
+def test_a_folder_that_cannot_be_read_is_named_beside_the_other_faults(
+    tmp_path: Path, stages: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "locked").mkdir()
+    real = os.scandir
+
+    def scandir(path: str) -> object:
+        if str(path).endswith("locked"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    recipe = read_recipe(written(tmp_path, "gather: {files: [locked, none.txt]}\n"), stages=stages)
+    locked, none = missing_paths(recipe)
+    assert "'gather.files[0]'" in locked and "cannot be read (Permission denied)" in locked
+    assert "there is no such file" in none
 
 
 def test_the_resolved_recipe_reads_back_the_same_from_anywhere(tmp_path: Path, stages: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from torch import nn
 from tests.reference.muon import SlowMuon
 from trivium.optim.muon import Matrix, Muon, orthogonalise
 from trivium.optim.optimizer import Optimizer
-from trivium.optim.schedule import cosine, decay_start, warmup_stable_decay
+from trivium.optim.schedule import decay_start, warmup_stable_decay
 from trivium.optim.settings import OptimizerSettings
 
 
@@ -81,8 +81,3 @@ def test_a_longer_run_is_the_same_run_until_the_shorter_one_decays() -> None:
     assert short[: decay_start(100, 0.4)] == long[: decay_start(100, 0.4)]
     assert max(short) == 1.0 and 0 < short[-1] < 0.05 and short[0] == pytest.approx(1 / 11)
     assert all(later <= earlier for earlier, later in itertools.pairwise(short[10:]))
-
-
-def test_cosine_ends_at_its_floor() -> None:
-    assert cosine(0, 100, 10) == pytest.approx(1 / 11)
-    assert cosine(10, 100, 10) == pytest.approx(1.0) and cosine(100, 100, 10, floor=0.1) == pytest.approx(0.1)

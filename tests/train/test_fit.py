@@ -16,7 +16,7 @@ from trivium.base.words import Batch
 from trivium.model.initialise import initialise
 from trivium.model.transformer import Transformer
 from trivium.optim.settings import OptimizerSettings, ScheduleSettings
-from trivium.train.checkpoint import Checkpoint, load_newest, save_checkpoint
+from trivium.train.checkpoint import CHECKPOINT_SECONDS, Checkpoint, load_newest, save_checkpoint
 from trivium.train.fit import Job, fit
 from trivium.train.guard import Guard
 from trivium.train.step import accumulate, next_token_loss, supervised_tokens
@@ -161,3 +161,7 @@ def test_the_guard_stops_on_nan_on_a_lasting_spike_and_on_a_dead_gradient() -> N
         guard.check(7, float("nan"))
     with pytest.raises(TrainingError, match="gradient is zero"):
         guard.check_gradient(7, 0.0)
+
+
+def test_a_kill_costs_at_most_ten_seconds_of_training() -> None:
+    assert Job.checkpoint_seconds == CHECKPOINT_SECONDS == 10.0

@@ -17,7 +17,6 @@ HEADLINES: dict[str, str] = {
     "instructions": "{:,} instructions",
     "vocab_size": "vocabulary {:,}",
     "bytes_per_token": "{:.2f} bytes/token",
-    "valid_bits_per_byte": "valid {:.2f} bits/byte",
     "examples": "{:,} examples",
     "pairs": "{:,} pairs",
     "heldout_accuracy": "held-out accuracy {:.1%}",
@@ -28,6 +27,7 @@ HEADLINES: dict[str, str] = {
     "exact_align": "-> {:.1%}",
     "win_rate": "win rate {:.1%}",
     "kl": "KL {:.2f}",
+    "valid_bits_per_byte": "valid {:.2f} bits/byte",
     "tokens_per_second": "{count} tokens/s",
 }
 SHOWN = 3

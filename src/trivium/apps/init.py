@@ -17,7 +17,8 @@ from trivium.apps.figures import size
 from trivium.base.errors import DataError, RecipeError, UserError
 from trivium.base.files import write_atomic
 from trivium.base.yaml_text import parse
-from trivium.journey.recipe import files_at, name_from
+from trivium.data.find import files_at
+from trivium.journey.recipe import name_from
 
 KINDS = ("text", "instructions", "demo")
 HEAD = """# A Trivium recipe: it holds only what differs from the defaults. A section that is here, even an empty one, runs.

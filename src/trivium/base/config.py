@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic.fields import FieldInfo
 
 from trivium.base.errors import RecipeError
 from trivium.base.yaml_text import Location, parse
@@ -24,9 +25,34 @@ SettingsType = TypeVar("SettingsType", bound=BaseModel)
 
 
 class Settings(BaseModel):
-    """A frozen set of settings. Unknown keys are errors; numbers are finite."""
+    """A frozen set of settings. Unknown keys are errors; numbers are finite.
+
+    Settings inside settings that are given in part change just that part of the field's default.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in_defaults(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping):
+            return given
+        defaults = {name: info.default for name, info in cls.model_fields.items() if _is_section(info)}
+        return {name: _over(defaults[name], value) if name in defaults else value for name, value in given.items()}
+
+
+def _is_section(info: FieldInfo) -> bool:
+    """Whether a field holds one kind of settings and has some as its default (of a union, none is filled in)."""
+    kind = info.annotation
+    return isinstance(kind, type) and isinstance(info.default, Settings) and isinstance(info.default, kind)
+
+
+def _over(default: Any, value: Any) -> Any:
+    """`value` with what it leaves out taken from `default`, at every depth."""
+    if not (isinstance(default, Settings) and isinstance(value, Mapping)):
+        return value
+    own = {name: getattr(default, name) for name in type(default).model_fields}
+    return {**own, **{name: _over(own.get(name), inner) for name, inner in value.items()}}
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -100,9 +126,14 @@ def validate(
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        faults = [_as_fault(model, content, fault) for fault in error.errors(include_url=False)]
+        faults = [_as_fault(model, content, fault) for fault in error.errors(include_url=False) if not _is_echo(fault)]
         told = [f"{_place(where, location, lines or {})}: {text}" for location, text in _merge_unions(faults)]
         raise RecipeError("\n".join(told)) from None
+
+
+def _is_echo(fault: Any) -> bool:
+    """Whether a list is called too short only because an item of it, told on its own, is at fault."""
+    return bool(fault["type"] == "too_short" and len(fault["input"]) >= fault["ctx"]["min_length"])
 
 
 class _Fault(typing.NamedTuple):

@@ -118,7 +118,7 @@ class ConversationBatches:
     """Steps of conversations in the seeded order, each in a few right-padded batches of similar length.
 
     A step holds a random set whatever the lengths, so its gradient leans to no kind of conversation; only inside it are
-    the rows sorted, so little is padding.
+    the rows sorted, so that less is padding.
     """
 
     def __init__(self, conversations: Conversations, tokens_per_step: int, seed: int, parts: int = PARTS) -> None:

@@ -1,4 +1,7 @@
-"""Which files a path in a recipe stands for: a file, a folder with all in it, or a pattern such as texts/*.txt."""
+"""Which files a path in a recipe stands for: a file, a folder with all in it, or a pattern such as texts/*.txt.
+
+Links are followed, a folder that two ways lead to is read once; what is hidden inside a folder is not looked at.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +17,22 @@ from trivium.data.ledger import Ledger
 MOST_SHOWN = 5
 
 
+def files_at(path: Path) -> list[Path]:
+    """Every regular file at `path`, sorted; none where there is nothing. Raises DataError where a folder cannot be read."""
+    return [file for file in sorted(_files_at(path, Ledger())) if file.is_file()]
+
+
 def find_files(path: Path, suffixes: Collection[str], ledger: Ledger) -> list[Path]:
     """The regular files at `path` with one of `suffixes` (in any case), sorted, each once however links lead to it.
 
     Other files are counted in the ledger; hidden ones are not looked at. Raises DataError where nothing is left.
     """
+    if not _is_there(path):
+        raise DataError(
+            "there is no such file or folder, nor a pattern that matches one; mend the path (it is relative to the "
+            "recipe's folder)",
+            file=path,
+        )
     found, others = [], []
     for file in sorted(_files_at(path, ledger)):
         if not file.is_file():
@@ -46,21 +60,18 @@ def _either(suffixes: Collection[str]) -> str:
     return f"{', '.join(others)} or {last}" if others else last
 
 
+def _is_there(path: Path) -> bool:
+    return path.exists() or any(glob.iglob(str(path), recursive=True))
+
+
 def _files_at(path: Path, ledger: Ledger) -> Iterator[Path]:
     if path.is_dir():
         yield from _walk(path, ledger)
     elif path.exists():
         yield path
     else:
-        matches = sorted(map(Path, glob.glob(str(path), recursive=True)))
-        if not matches:
-            raise DataError(
-                "there is no such file or folder, nor a pattern that matches one; mend the path (it is relative to the "
-                "recipe's folder)",
-                file=path,
-            )
         seen = set()
-        for match in matches:
+        for match in sorted(map(Path, glob.glob(str(path), recursive=True))):
             real = match.resolve()
             if not match.is_dir() and real not in seen:
                 seen.add(real)

@@ -17,6 +17,7 @@ from trivium.data.ledger import Ledger
 
 Part = Literal["documents", "instructions", "prompts"]
 Split = Literal["train", "valid", "heldout"]
+OWN_LEVEL = "own"  # of the user's held-out instructions; the world's are phrasing, entity or task
 _WHOLE = 1 << 63
 
 

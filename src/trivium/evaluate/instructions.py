@@ -1,13 +1,15 @@
-"""Exact answers to held-out instructions."""
+"""Exact answers to held-out instructions: the world's by what was held out, the user's own as a group beside them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from trivium.base.files import read_jsonl
 from trivium.base.words import Message
+from trivium.data.intake import OWN_LEVEL
 from trivium.evaluate.intervals import proportion
 from trivium.evaluate.scores import score_row
 from trivium.generate import Generator
@@ -15,36 +17,69 @@ from trivium.world.check import check
 
 NAME = "instructions"
 HOW = "held-out phrasings of trained families; greedy, normalised exact match"
+OWN = "held-out rows of your own data, exact match"
+NOTES = {"phrasing": HOW, OWN_LEVEL: OWN}  # of the levels that are also told by family
+
+
+@dataclass(frozen=True)
+class Marked:
+    """An item with one model's answer; None where the model cannot read all of the request, which is a wrong answer."""
+
+    item: dict[str, Any]
+    answer: str | None
+
+    @property
+    def right(self) -> bool:
+        return self.answer is not None and check(self.item["answer"], self.answer)
 
 
 def read_heldout(path: Path, most: int) -> list[dict[str, Any]]:
-    """The first `most` verifiable held-out instructions; none where the file is not there."""
+    """The first `most` verifiable instructions of the world, then as many of the user's own; none where no file is."""
     if not path.exists():
         return []
-    rows = (row for row in read_jsonl(path) if row["verifiable"])
-    return [row for row, _ in zip(rows, range(most), strict=False)]
+    rows = [row for row in read_jsonl(path) if row["verifiable"]]
+    world, own = ([row for row in rows if (row["level"] == OWN_LEVEL) is mine] for mine in (False, True))
+    return [*world[:most], *own[:most]]
 
 
 def score_instructions(
     name: str, generator: Generator, items: Sequence[dict[str, Any]], max_new_tokens: int, *, chat: bool
 ) -> tuple[list[dict[str, Any]], list[str]]:
-    """Scores of one model (held-out phrasings first, then every level, then their families) and its greedy answers.
+    """Scores of one model and its greedy answers. First the headline (held-out phrasings, or the user's own rows where
+    there is nothing else), then every level, then the families.
 
     A model that was never taught to chat is given the text alone, and the first line of what it goes on with counts.
     """
+    marked = answer_items(generator, items, max_new_tokens, chat=chat)
+    levels: dict[str, list[Marked]] = {}
+    for one in sorted(marked, key=lambda one: str(one.item["level"])):
+        levels.setdefault(one.item["level"], []).append(one)
+    headline = OWN_LEVEL if list(levels) == [OWN_LEVEL] else "phrasing"
+    rows = [_share(NAME, name, levels.get(headline, []), NOTES[headline])]
+    for level, chosen in levels.items():
+        rows.append(_share(f"{NAME}/level/{level}", name, chosen, OWN if level == OWN_LEVEL else ""))
+    world = {one.item["family"] for one in levels.get("phrasing", [])}
+    for level, note in NOTES.items():
+        chosen = levels.get(level, [])
+        for family in sorted({one.item["family"] for one in chosen}):
+            shown = f"{family} (own)" if level == OWN_LEVEL and family in world else family
+            same = [one for one in chosen if one.item["family"] == family]
+            rows.append(_share(f"{NAME}/family/{shown}", name, same, note))
+    return rows, [one.answer or "" for one in marked]
+
+
+def answer_items(
+    generator: Generator, items: Sequence[dict[str, Any]], max_new_tokens: int, *, chat: bool
+) -> list[Marked]:
+    """The items in their order, each with the model's greedy answer."""
     prompts = [prompt_ids(generator, item["messages"], chat=chat) for item in items]
-    answers = [answer.text for answer in generator.complete(prompts, max_new_tokens=max_new_tokens)]
-    if not chat:
-        answers = [answer.strip().split("\n")[0] for answer in answers]
-    right = [check(item["answer"], answer) for item, answer in zip(items, answers, strict=True)]
-    phrasing = [(ok, item["family"]) for ok, item in zip(right, items, strict=True) if item["level"] == "phrasing"]
-    rows = [_share(NAME, name, [ok for ok, _ in phrasing], HOW)]
-    for level in sorted({item["level"] for item in items}):
-        chosen = [ok for ok, item in zip(right, items, strict=True) if item["level"] == level]
-        rows.append(_share(f"{NAME}/level/{level}", name, chosen))
-    for family in sorted({family for _, family in phrasing}):
-        rows.append(_share(f"{NAME}/family/{family}", name, [ok for ok, other in phrasing if other == family], HOW))
-    return rows, answers
+    limit = generator.model.shape.max_positions
+    readable = [number for number, ids in enumerate(prompts) if len(ids) < limit]
+    found = generator.complete([prompts[number] for number in readable], max_new_tokens=max_new_tokens)
+    answers: list[str | None] = [None] * len(items)
+    for number, answer in zip(readable, found, strict=True):
+        answers[number] = answer.text if chat else answer.text.strip().split("\n")[0]
+    return [Marked(item, answer) for item, answer in zip(items, answers, strict=True)]
 
 
 def prompt_ids(generator: Generator, messages: Sequence[dict[str, str]], *, chat: bool) -> list[int]:
@@ -54,5 +89,8 @@ def prompt_ids(generator: Generator, messages: Sequence[dict[str, str]], *, chat
     return generator.document_start("\n".join(message["content"] for message in messages))
 
 
-def _share(name: str, stage: str, right: Sequence[bool], note: str = "") -> dict[str, Any]:
-    return score_row(name, stage, proportion(sum(right), len(right)), "share", note)
+def _share(name: str, stage: str, marked: Sequence[Marked], note: str) -> dict[str, Any]:
+    unread = sum(one.answer is None for one in marked)
+    if unread:
+        note += f"{'; ' if note else ''}{unread} longer than the model reads, counted as wrong"
+    return score_row(name, stage, proportion(sum(one.right for one in marked), len(marked)), "share", note)

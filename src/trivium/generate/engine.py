@@ -135,7 +135,8 @@ class Engine:
         positions = cache.enter(lengths, 1)
         hidden = self.model(last[:, None], positions=positions, cache=cache)  # (S, 1, D)
         live = [slot for slot, row in enumerate(rows) if row is not None]
-        logits = self.model.logits(hidden[:, 0] if len(live) == len(rows) else hidden[live, 0])
+        alive = hidden[:, 0] if len(live) == len(rows) else hidden[torch.tensor(live, device=device), 0]
+        logits = self.model.logits(alive)
         return self._advance([row for row in rows if row is not None], logits, sampling)
 
     def _advance(self, rows: list[Row], logits: Tensor, sampling: Sampling) -> list[Row]:

@@ -2,19 +2,21 @@
 
 Sections that are right are looked into even where others are not. Of every file that gather would read the beginning is
 read, by the same code: enough to find a wrong encoding, a broken row or a missing field, not a proof that the rest is
-right. A stage may know more: its module's `check(settings)` gives further sentences.
+right. `stage_faults` is what can be known without reading data; `run` asks for it too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from trivium.base.errors import RecipeError, UserError
+from trivium.data.find import files_at
+from trivium.data.sources import lack_of
 from trivium.journey.graph import STAGES, StageTable, in_order, load_stage
-from trivium.journey.recipe import files_at, missing_paths, read_recipe, valid_sections
+from trivium.journey.recipe import Recipe, missing_paths, read_recipe, valid_sections
 
 ITEMS = 100  # of each file that are read
 FILES = 500  # of each source
@@ -43,9 +45,43 @@ def check(path: Path, overrides: Sequence[str] = (), stages: StageTable = STAGES
             at = f"{name}.sources[{number}]"
             if not any(f"'{at}." in fault for fault in nowhere):
                 faults += [f"{path}: '{at}': {fault}" for fault in look_at(source)]
-        own = getattr(load_stage(name, stages).module, "check", None)
-        faults += [f"{path}: '{name}': {fault}" for fault in own(settings)] if own else []
+    return faults + [f"{path}: {fault}" for fault in stage_faults(recipe, present, stages)]
+
+
+def stage_faults(recipe: Recipe, names: Collection[str], stages: StageTable = STAGES) -> list[str]:
+    """What the stages `names` can be seen to fail at: a device that is not there, too few rows, sizes that do not fit."""
+    sections = recipe.sections
+    gather: Any = sections.get("gather")
+    faults = _device_faults(recipe)
+    for name in sections:
+        if name not in names:
+            continue
+        stage = load_stage(name, stages)
+        if gather is not None:
+            lacks = [lack_of(part, least, gather.sources) for part, least in stage.rows.items()]
+            faults += [f"'{name}': {lack}" for lack in lacks if lack]
+        own = getattr(stage.module, "check", None)
+        faults += [f"'{name}': {fault}" for fault in own(sections[name], sections)] if own else []
     return faults
+
+
+def require_sound(recipe: Recipe, names: Collection[str], stages: StageTable = STAGES) -> None:
+    """Raises RecipeError with all that `stage_faults` finds."""
+    faults = stage_faults(recipe, names, stages)
+    if faults:
+        raise RecipeError("\n".join(faults))
+
+
+def _device_faults(recipe: Recipe) -> list[str]:
+    if recipe.device in ("auto", "cpu"):
+        return []  # always there; torch need not be imported to know that
+    from trivium.base.device import choose_machine
+
+    try:
+        choose_machine(recipe.device, recipe.threads, "float32")
+    except UserError as error:
+        return [str(error)]
+    return []
 
 
 def look_at(source: Any) -> list[str]:

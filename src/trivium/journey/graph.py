@@ -2,9 +2,10 @@
 
 A stage is a module with `NEEDS`, a settings class (what its `run` takes first) and `run(settings, context)`. It may
 also have `WANTS` (stages that it reads where the recipe has them), `CONTINUES` (settings that may grow without starting
-over), `NOT_IN_KEY` (settings that do not change its result), `depends_on(settings)` (what outside the recipe its
-result depends on, as JSON) and `check(settings)` (sentences about what is wrong with its data). Modules are imported
-when first asked for.
+over), `NOT_IN_KEY` (settings that do not change its result), `ROWS` (of which of gather's rows it needs how many),
+`depends_on(settings)` (what outside the recipe its result depends on, as JSON) and `check(settings, sections)`
+(sentences about what is wrong; `sections` are the recipe's by name, as far as they are right). Modules are imported when
+first asked for.
 """
 
 from __future__ import annotations
@@ -12,11 +13,14 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from trivium.base.config import Settings
 from trivium.base.errors import RecipeError
+
+if TYPE_CHECKING:
+    from trivium.data.intake import Part
 
 StageTable = Mapping[str, Any]  # section name -> dotted name of the module, or the module itself; in running order
 
@@ -43,6 +47,7 @@ class Stage:
     wants: tuple[str, ...] = ()
     continues: tuple[str, ...] = ()
     not_in_key: tuple[str, ...] = ()
+    rows: Mapping[Part, int] = field(default_factory=dict)
 
     @property
     def source(self) -> str:
@@ -62,6 +67,7 @@ def load_stage(name: str, stages: StageTable = STAGES) -> Stage:
         wants=tuple(getattr(module, "WANTS", ())),
         continues=tuple(getattr(module, "CONTINUES", ())),
         not_in_key=tuple(getattr(module, "NOT_IN_KEY", ())),
+        rows=dict(getattr(module, "ROWS", {})),
     )
 
 

@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from trivium.base.errors import RunError
 from trivium.base.files import explain_os_error, hash_file, hash_json, write_atomic
-from trivium.journey.recipe import files_at
+from trivium.data.find import files_at
 
 Outputs: TypeAlias = dict[str, tuple[str, int]]  # relative path -> SHA-256, bytes
 

@@ -7,9 +7,7 @@ and absolute once read. What a recipe's data holds is not looked at here: `check
 from __future__ import annotations
 
 import contextlib
-import glob
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -18,8 +16,9 @@ import yaml
 from pydantic import BaseModel, Field, create_model
 
 from trivium.base.config import Settings, apply_overrides, read_yaml_lines, validate
-from trivium.base.errors import RecipeError
+from trivium.base.errors import DataError, RecipeError
 from trivium.base.yaml_text import Location
+from trivium.data.find import files_at
 from trivium.journey.graph import STAGES, StageTable, load_stage
 
 Value = TypeVar("Value")
@@ -98,7 +97,25 @@ def write_recipe(recipe: Recipe) -> str:
 def schema(stages: StageTable = STAGES) -> str:
     """The JSON Schema of a recipe, for editors, as text."""
     content = recipe_class(list(stages), stages).model_json_schema()
+    definitions = content["$defs"]
+    for definition in [*definitions.values()]:
+        fields = definition.get("properties", {})
+        fields.update({name: _with_own_defaults(field, definitions) for name, field in fields.items()})
     return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **content}, indent=2) + "\n"
+
+
+def _with_own_defaults(field: dict[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any]:
+    """`field`; where it refers to settings whose general defaults are not its own, those settings with its own ones."""
+    default, target = field.get("default"), definitions.get(field.get("$ref", "").removeprefix("#/$defs/"))
+    if target is None or not isinstance(default, dict):
+        return field
+    inner = {
+        name: _with_own_defaults({**part, "default": default[name]}, definitions) if name in default else part
+        for name, part in target["properties"].items()
+    }
+    if inner == target["properties"]:
+        return field
+    return {**target, **{key: value for key, value in field.items() if key != "$ref"}, "properties": inner}
 
 
 def map_values(value: Any, kind: type[Value], change: Callable[[Value], Value]) -> Any:
@@ -131,35 +148,18 @@ def paths_in(value: Any, at: str = "") -> Iterator[tuple[str, Path]]:
             yield from paths_in(item, f"{at}[{number}]")
 
 
-def files_at(path: Path) -> list[Path]:
-    """The files that a path in a recipe stands for, sorted: itself, all in a folder, or what a pattern matches."""
-    if path.is_file():
-        return [path]
-    if path.is_dir():
-        return sorted(_walk(path))
-    return sorted(file for file in map(Path, glob.iglob(str(path), recursive=True)) if file.is_file())
-
-
-def _walk(folder: Path) -> Iterator[Path]:
-    """The files under `folder` that are not hidden, through links too; a folder that two ways lead to counts once."""
-    seen = set()
-    for place, folders, files in os.walk(folder, followlinks=True):
-        here = os.path.realpath(place)
-        if here in seen:
-            folders.clear()
-            continue
-        seen.add(here)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (Path(place, name) for name in files if not name.startswith(".") and Path(place, name).is_file())
-
-
 def missing_paths(recipe: Recipe, names: Sequence[str] | None = None) -> list[str]:
-    """A sentence for every path of the recipe (or of its sections `names`) at which there is no file."""
+    """A sentence for every path of the recipe (or of its sections `names`) at which there is no file to read."""
     faults = []
     for name, section in recipe.sections.items():
         if names is None or name in names:
             for at, path in paths_in(section, name):
-                if not files_at(path):
+                try:
+                    there = bool(files_at(path))
+                except DataError as error:
+                    faults.append(f"'{at}': {error}")
+                    continue
+                if not there:
                     what = "the folder holds no file" if path.is_dir() else "there is no such file or folder"
                     faults.append(f"'{at}': {path}: {what}; paths are relative to the recipe's folder")
     return faults

@@ -19,6 +19,7 @@ LEVELS = {
     "phrasing": "Trained task, new wording",
     "entity": "Trained task, new names",
     "task": "Task never trained",
+    "own": "Your own data, held out",
 }
 TITLES = {
     INSTRUCTIONS: "Right answers to held-out instructions",

@@ -20,6 +20,7 @@ from trivium.base.files import hold_lock, write_atomic
 from trivium.base.progress import Context, Progress
 from trivium.base.words import StageResult
 from trivium.journey import lineage
+from trivium.journey.check import require_sound
 from trivium.journey.faults import explain
 from trivium.journey.graph import STAGES, Stage, StageTable, in_order, needed_for
 from trivium.journey.hashes import FileHashes, hash_outputs, output_hash
@@ -72,7 +73,9 @@ def run(
         order = [stage for stage in order if stage.name in wanted]
     for name in scope.redo:
         needed_for(name, {stage.name for stage in order}, stages)
-    require_paths(recipe, [stage.name for stage in order])
+    names = [stage.name for stage in order]
+    require_paths(recipe, names)
+    require_sound(recipe, names, stages)
     with hold_lock(folder):
         lineage.read_lineage(folder)  # a damaged one is told before anything is spent
         write_atomic(folder / "recipe.yaml", write_recipe(recipe))

@@ -1,4 +1,4 @@
-"""Advantages, divergences and objectives of policy gradients.
+"""Advantages and divergences of policy gradients; their objective is a weighted cross-entropy (`loss.language`).
 
 Legend: P prompts, G answers a prompt, B = P*G answers, T tokens.
 """
@@ -24,11 +24,3 @@ def leave_one_out(rewards: Tensor) -> Tensor:
 def kl_to_reference(policy: Tensor, reference: Tensor, mask: Tensor) -> Tensor:
     """Sum over tokens of log policy - log reference (the estimator k1), in nats: (B, T) to (B,). It may be negative."""
     return ((policy - reference) * mask).sum(dim=-1)
-
-
-def policy_gradient(log_probabilities: Tensor, advantages: Tensor, mask: Tensor, denominator: float) -> Tensor:
-    """-sum of advantage * log probability over tokens, divided by `denominator` (REINFORCE, Williams 1992).
-
-    `log_probabilities` and `mask` (B, T), `advantages` (B,), each row's for all its tokens.
-    """
-    return -(advantages[:, None] * log_probabilities * mask).sum() / denominator

@@ -45,7 +45,10 @@ class Muon:
             rows, columns = matrix.stop - matrix.start, matrix.parameter.shape[1]
             groups.setdefault((min(rows, columns), max(rows, columns)), []).append(matrix)
         self.groups = list(groups.values())
-        self.buffers = [torch.zeros(len(group), *shape) for shape, group in zip(groups, self.groups, strict=True)]
+        self.buffers = [
+            torch.zeros(len(group), *shape, device=group[0].parameter.device)
+            for shape, group in zip(groups, self.groups, strict=True)
+        ]
 
     @torch.no_grad()
     def step(self, rate: float) -> None:

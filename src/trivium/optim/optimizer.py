@@ -52,12 +52,17 @@ class Optimizer:
 
     def step(self, factor: float) -> float:
         """Clip and step with rates times `factor`. Returns the gradient's norm before clipping."""
-        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.settings.clip, foreach=True)
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.settings.clip)
         for group in self.adam.param_groups:
             group["lr"] = self.settings.adam_learning_rate * factor
         self.adam.step()
         self.muon.step(self.settings.learning_rate * factor)
         return float(norm)
+
+    def rate(self, factor: float) -> float:
+        """The learning rate of the hidden matrices in a step with `factor`."""
+        settings = self.settings
+        return factor * (settings.learning_rate if settings.name == "muon" else settings.adam_learning_rate)
 
     def state(self) -> dict[str, Tensor]:
         """Every tensor that the next step depends on, by name."""
@@ -74,7 +79,9 @@ class Optimizer:
             for parameter in group["params"]:
                 prefix = f"adam.{self.names[id(parameter)]}."
                 if prefix + "step" in state:
-                    self.adam.state[parameter] = {key: state[prefix + key].clone() for key in ADAM_STATE}
+                    self.adam.state[parameter] = {
+                        key: state[prefix + key].to(parameter.device, copy=True) for key in ADAM_STATE
+                    }
 
 
 def _matrices(parameter: nn.Parameter, rows: tuple[int, ...]) -> list[Matrix]:

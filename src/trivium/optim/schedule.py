@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 
 def warmup_stable_decay(step: int, total: int, warmup: int, decay_share: float, floor: float = 0.0) -> float:
     """The factor in (0, 1] for 0-based `step` of `total`: linear up over `warmup` steps, flat, linear down to `floor`
@@ -19,11 +17,3 @@ def warmup_stable_decay(step: int, total: int, warmup: int, decay_share: float, 
 def decay_start(total: int, decay_share: float) -> int:
     """The first step of the decay: before it, runs of different length are the same run."""
     return total - round(total * decay_share)
-
-
-def cosine(step: int, total: int, warmup: int, floor: float = 0.0) -> float:
-    """The factor for 0-based `step`: linear up over `warmup`, then half a cosine down to `floor` (Loshchilov 2017)."""
-    if step < warmup:
-        return (step + 1) / (warmup + 1)
-    progress = (step - warmup) / max(1, total - warmup)
-    return floor + (1.0 - floor) * 0.5 * (1.0 + math.cos(math.pi * progress))

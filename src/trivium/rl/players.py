@@ -50,9 +50,11 @@ def gather_players(context: Context, slots: int, instruction_tokens: int) -> Pla
     tokenizer = Tokenizer.load(start)
     policy, reference = load(start).to(machine.device), load(start).to(machine.device).eval()
     path = context.inputs["gather"] / "prompts" / "train.jsonl"
-    requests = [[Message(**message) for message in row["messages"]] for row in read_jsonl(path)]
+    requests = [
+        [Message(**message) for message in row["messages"]] for row in (read_jsonl(path) if path.exists() else ())
+    ]
     if not requests:
-        raise DataError("no open requests; alignment needs some to answer", file=path)
+        raise DataError("no open requests to answer; ask a source of kind world for prompts", file=path)
     prompts = [list(tokenizer.render(messages, add_generation_prompt=True).ids) for messages in requests]
     engine = Engine(policy, (tokenizer.end_of_turn, tokenizer.end_of_text), slots)
     reward = load_reward(context.inputs["reward"], machine.device)

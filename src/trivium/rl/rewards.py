@@ -18,7 +18,7 @@ NORMALISER = Path("trivium") / "normaliser.json"
 def last_token_scores(model: Transformer, tokens: Tensor, lengths: Tensor) -> Tensor:
     """The score (B,) at the last real token of each right-padded row (B, T); `lengths` (B,) count real tokens."""
     hidden = model(tokens)  # (B, T, D)
-    return model.scores(hidden[torch.arange(len(tokens)), lengths - 1])
+    return model.scores(hidden[torch.arange(len(tokens), device=tokens.device), lengths - 1])
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from trivium.generate.engine import Engine, Request, Row
 from trivium.generate.sampling import Sampling
 from trivium.loss.language import token_log_probabilities
 from trivium.model.transformer import Transformer
+from trivium.train.step import on_device
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,10 @@ class Group:
 def sample_groups(
     engine: Engine, prompts: Sequence[Sequence[int]], size: int, sampling: Sampling, seed: int, pad: int
 ) -> Group:
-    """`size` answers to each prompt, drawn with `seed`."""
+    """`size` answers to each prompt, drawn with `seed`; its tensors are where the engine's model is."""
     answered = engine.run([Request(tuple(prompt), size) for prompt in prompts], sampling, seed)
-    return collate([row for rows in answered for row in rows], pad)
+    group = collate([row for rows in answered for row in rows], pad)
+    return on_device(group, engine.model.embedding.weight.device)
 
 
 def collate(rows: Sequence[Row], pad: int) -> Group:
@@ -70,7 +72,7 @@ def answer_log_probabilities(model: Transformer, rollout: Rollout, temperature: 
     mask = rollout.mask[:, 1:]
     logits = model.logits(hidden[mask])  # (N, V)
     chosen = token_log_probabilities(logits, rollout.tokens[:, 1:][mask], temperature)  # (N,)
-    return torch.zeros(rollout.tokens.shape).index_put((*_shifted(mask),), chosen)
+    return chosen.new_zeros(rollout.tokens.shape).index_put((*_shifted(mask),), chosen)
 
 
 def _shifted(mask: Tensor) -> tuple[Tensor, Tensor]:

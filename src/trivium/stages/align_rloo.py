@@ -39,18 +39,20 @@ if TYPE_CHECKING:
     from trivium.rl.rollouts import Group
 
 NEEDS = ("gather", "finetune", "reward")
-CHECKPOINT_SECONDS = 20.0
+ROWS = {"prompts": 1}
 
 
 class AlignSettings(Settings):
     """Steps, group sizes and the leash."""
 
-    method: Literal["rloo"] = "rloo"
-    steps: int = Field(default=100, ge=1)
-    prompts_per_step: int = Field(default=16, ge=1)
-    answers_per_prompt: int = Field(default=8, ge=2)
-    max_new_tokens: int = Field(default=48, ge=1)
-    temperature: float = Field(default=1.0, gt=0)
+    method: Literal["rloo"] = Field(default="rloo", description="the only one so far")
+    steps: int = Field(default=100, ge=1, description="draws and updates")
+    prompts_per_step: int = Field(default=16, ge=1, description="requests in a step")
+    answers_per_prompt: int = Field(default=8, ge=2, description="G: answers to each request")
+    max_new_tokens: int = Field(default=48, ge=1, description="length limit of an answer, in tokens")
+    temperature: float = Field(
+        default=1.0, gt=0, description="of the draws; the policy that learns is the model at this temperature"
+    )
     instruction_weight: float = Field(default=1.0, ge=0, description="weight of the instruction-tuning loss beside it")
     instruction_tokens: int = Field(default=1024, ge=64, description="tokens of instructions in a step, about")
     kl_weight: float = Field(default=0.05, ge=0, description="beta: reward units a nat of KL costs")
@@ -68,6 +70,7 @@ def run(settings: AlignSettings, context: Context) -> dict[str, Any]:
     from trivium.optim.schedule import warmup_stable_decay
     from trivium.rl.guards import Guards
     from trivium.rl.players import gather_players, headline, resume, save_state
+    from trivium.train.checkpoint import CHECKPOINT_SECONDS
     from trivium.train.fit import make_optimizer
     from trivium.train.record import save_model_folder
 
@@ -200,7 +203,7 @@ def update(
 
 def batches_of(group: Group, advantages: Tensor, parts: int) -> list[Batch]:
     """Weighted next-token batches whose loss is the policy's: a token's weight is its answer's advantage. Short answers
-    stand together, so that little is padding."""
+    stand together, so that less is padding."""
     from trivium.base.words import Batch
 
     order = group.totals.argsort(stable=True)

@@ -16,16 +16,16 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from trivium.base.config import Settings
-from trivium.base.errors import Interrupted
+from trivium.base.errors import Interrupted, UserError
 from trivium.base.progress import Context, Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from trivium.generate import Generator
 
 NEEDS = ("gather", "tokenize", "pretrain")
-WANTS = ("finetune", "reward", "align")
+WANTS = ("finetune", "align")
 MODELS = ("pretrain", "finetune", "align")
 
 
@@ -38,8 +38,20 @@ class EvaluateSettings(Settings):
         default=8, ge=0, description="instructions, and as many open requests, shown through every model"
     )
     length: int = Field(default=128, ge=8, description="tokens in a row of validation text")
-    max_new_tokens: int = Field(default=48, ge=1)
+    max_new_tokens: int = Field(default=48, ge=1, description="length limit of an answer, in tokens")
     temperature: float = Field(default=1.0, gt=0, description="at which open requests are answered")
+
+
+def check(settings: EvaluateSettings, sections: Mapping[str, Any]) -> list[str]:
+    """What can be known to be wrong before there is any model, a sentence each."""
+    if "pretrain" not in sections:
+        return []
+    return _length_faults(settings.length, sections["pretrain"].model.max_positions)
+
+
+def _length_faults(length: int, limit: int) -> list[str]:
+    told = f"length is {length}; the model reads at most {limit} tokens: lower it or raise pretrain.model.max_positions"
+    return [told] if length > limit else []
 
 
 def run(settings: EvaluateSettings, context: Context) -> dict[str, Any]:
@@ -63,6 +75,7 @@ def run(settings: EvaluateSettings, context: Context) -> dict[str, Any]:
     for number, name in enumerate(models):
         told(number)
         scores.append(text_score(name, generators[name], settings, context))
+        figures["valid_bits_per_byte"] = scores[-1]["value"]  # the newest model's
     items = read_heldout(context.inputs["gather"] / "instructions" / "heldout.jsonl", settings.instructions)
     answers: dict[str, list[str]] = {}
     for number, name in enumerate(models if items else ()):
@@ -93,6 +106,8 @@ def text_score(name: str, generator: Generator, settings: EvaluateSettings, cont
     from trivium.evaluate.scores import score_row
     from trivium.evaluate.text import bits_per_byte_estimate
 
+    if faults := _length_faults(settings.length, generator.model.shape.max_positions):
+        raise UserError(f"evaluate: {faults[0]}")
     machine = choose_machine(context.device, context.threads, "float32")
     shard = Shard(context.inputs["tokenize"] / "valid", generator.tokenizer.sha256)
     estimate = bits_per_byte_estimate(generator.model, shard, settings.length, machine)

@@ -2,7 +2,7 @@
 
     loss = -1/N sum_t log p(token_t | conversation before it), over the assistant's tokens and its end of turn alone
 
-Reads the pre-trained model and gather's instructions (or `files` of conversations); leaves a model folder.
+Reads the pre-trained model and gather's instructions; leaves a model folder.
 """
 
 from __future__ import annotations
@@ -13,21 +13,25 @@ from typing import Any, Literal
 from pydantic import Field
 
 from trivium.base.config import Settings
+from trivium.base.errors import DataError
 from trivium.base.progress import Context
 from trivium.optim.settings import OptimizerSettings, ScheduleSettings
 
 NEEDS = ("gather", "pretrain")
 CONTINUES = ("steps",)
+ROWS = {"instructions": 1}
 
 
 class FinetuneSettings(Settings):
     """Steps, rates and sizes of instruction tuning."""
 
-    steps: int = Field(default=300, ge=1)
+    steps: int = Field(default=300, ge=1, description="optimizer steps; more of them continue a finished run")
     tokens_per_step: int = Field(default=4096, ge=64, description="tokens in an optimizer step, about")
     optimizer: OptimizerSettings = OptimizerSettings(learning_rate=0.01, adam_learning_rate=0.003)
     schedule: ScheduleSettings = ScheduleSettings()
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        default="auto", description="of the matrix products; auto measures which is faster; weights are always float32"
+    )
 
 
 def run(settings: FinetuneSettings, context: Context) -> dict[str, Any]:
@@ -43,6 +47,10 @@ def run(settings: FinetuneSettings, context: Context) -> dict[str, Any]:
     machine = choose_machine(context.device, context.threads, stored_precision(context, settings.precision))
     model = load(context.inputs["pretrain"]).to(machine.device)
     path: Path = context.inputs["gather"] / "instructions" / "train.jsonl"
+    if not path.exists():
+        raise DataError(
+            "no instructions to learn from were gathered; add some to gather.sources, or hold out fewer", file=path
+        )
     conversations = load_conversations(path, tokenizer, model.shape.max_positions)
     source = ConversationBatches(conversations, settings.tokens_per_step, context.seed)
     job = Job(

@@ -35,7 +35,9 @@ LOOK_EVERY = 256  # items between two looks at whether the user wants to stop
 class GatherSettings(Settings):
     """What is read, and how much of it is kept for validation."""
 
-    sources: tuple[Source, ...] = Field(default=(WorldSource(),), min_length=1)
+    sources: tuple[Source, ...] = Field(
+        default=(WorldSource(),), min_length=1, description="what is read, in this order"
+    )
     valid_share: float = Field(default=0.05, gt=0, lt=1, description="share of the text that is kept for validation")
 
 

@@ -8,7 +8,7 @@ it from the checkpoint at which the decay of the learning rate began.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
@@ -29,15 +29,15 @@ CONTINUES = ("steps",)
 class ModelSettings(Settings):
     """The size of the model; the vocabulary comes from the tokenizer."""
 
-    hidden_size: int = Field(default=128, ge=8)
-    num_layers: int = Field(default=4, ge=1)
-    num_heads: int = Field(default=4, ge=1)
-    num_kv_heads: int = Field(default=4, ge=1)
-    head_dim: int = Field(default=32, ge=2)
-    intermediate_size: int = Field(default=384, ge=8)
+    hidden_size: int = Field(default=128, ge=8, description="width of the stream")
+    num_layers: int = Field(default=4, ge=1, description="blocks")
+    num_heads: int = Field(default=4, ge=1, description="query heads")
+    num_kv_heads: int = Field(default=4, ge=1, description="key and value heads; must divide num_heads")
+    head_dim: int = Field(default=32, ge=2, description="size of a head; even")
+    intermediate_size: int = Field(default=384, ge=8, description="width inside the feed-forward part")
     max_positions: int = Field(default=512, ge=8, description="longest text that the model can read, in tokens")
-    rope_theta: float = Field(default=10_000.0, gt=0)
-    tie_embeddings: bool = True
+    rope_theta: float = Field(default=10_000.0, gt=0, description="base of the rotary angles")
+    tie_embeddings: bool = Field(default=True, description="one matrix for embedding and head")
 
 
 class PretrainSettings(Settings):
@@ -45,14 +45,16 @@ class PretrainSettings(Settings):
 
     model: ModelSettings = ModelSettings()
     begin_copying: bool = Field(default=True, description="start with attention that looks for what came before")
-    steps: int = Field(default=600, ge=1)
+    steps: int = Field(default=600, ge=1, description="optimizer steps; more of them continue a finished run")
     batch_size: int = Field(default=32, ge=1, description="rows in an optimizer step")
     micro_batch_size: int = Field(default=0, ge=0, description="rows in a forward pass; 0 for all of the batch")
     length: int = Field(default=128, ge=8, description="tokens in a row")
     documents_apart: bool = Field(default=False, description="documents in one row do not see each other")
     optimizer: OptimizerSettings = OptimizerSettings()
     schedule: ScheduleSettings = ScheduleSettings()
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        default="auto", description="of the matrix products; auto measures which is faster; weights are always float32"
+    )
     evaluate_every: int = Field(default=200, ge=1, description="steps between looks at the validation text")
     evaluate_rows: int = Field(default=128, ge=1, description="rows of it in such a look; the last look reads all")
 
@@ -115,7 +117,7 @@ def batches_of(settings: PretrainSettings, train: Shard, seed: int) -> Callable[
     return batches
 
 
-def check(settings: PretrainSettings) -> list[str]:
+def check(settings: PretrainSettings, sections: Mapping[str, Any]) -> list[str]:
     """What can be known to be wrong before there is any text, a sentence each."""
     from trivium.model.architecture import Architecture
 
@@ -134,7 +136,7 @@ def check(settings: PretrainSettings) -> list[str]:
 
 def check_sizes(settings: PretrainSettings, train: Shard) -> None:
     """Raises UserError where the settings do not fit together, or the text is smaller than one batch."""
-    if faults := check(settings):
+    if faults := check(settings, {}):
         raise UserError(f"pretrain: {faults[0]}")
     needed = settings.batch_size * settings.length + 1
     if len(train.tokens) < needed:

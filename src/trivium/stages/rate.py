@@ -17,6 +17,8 @@ from trivium.base.errors import DataError, Interrupted
 from trivium.base.progress import Context, Progress
 
 NEEDS = ("gather", "finetune")
+LEAST = 10  # requests
+ROWS = {"prompts": LEAST}
 NO_CLOCK = "1970-01-01T00:00:00+00:00"  # a simulated rater has none; the same run then writes the same bytes
 AT_ONCE = 256  # requests sampled between two looks at whether the user wants to stop
 
@@ -24,11 +26,13 @@ AT_ONCE = 256  # requests sampled between two looks at whether the user wants to
 class RateSettings(Settings):
     """How many requests are answered, and how."""
 
-    requests: int = Field(default=3000, ge=10, description="open requests that are answered twice and judged")
+    requests: int = Field(default=3000, ge=LEAST, description="open requests that are answered twice and judged")
     heldout_share: float = Field(default=0.15, gt=0, lt=1, description="share of the requests kept for measuring")
-    max_new_tokens: int = Field(default=48, ge=1)
-    temperature: float = Field(default=1.0, gt=0)
-    rater: Literal["simulated:world"] = "simulated:world"
+    max_new_tokens: int = Field(
+        default=48, ge=1, description="length limit of an answer, in tokens; one that meets it counts as not ended"
+    )
+    temperature: float = Field(default=1.0, gt=0, description="of the answers; lower ones are more alike")
+    rater: Literal["simulated:world"] = Field(default="simulated:world", description="the only one so far")
 
 
 def run(settings: RateSettings, context: Context) -> dict[str, Any]:
@@ -38,9 +42,12 @@ def run(settings: RateSettings, context: Context) -> dict[str, Any]:
     from trivium.world import rater
 
     source = context.inputs["gather"] / "prompts" / "train.jsonl"
-    requests = list(read_jsonl(source))[: settings.requests]
-    if len(requests) < 10:
-        raise DataError(f"{len(requests)} open requests; at least 10 are needed", file=source)
+    requests = list(read_jsonl(source))[: settings.requests] if source.exists() else []
+    if len(requests) < LEAST:
+        raise DataError(
+            f"{len(requests)} open requests and {LEAST} are needed; ask a source of kind world for more prompts",
+            file=source,
+        )
     heldout = round(len(requests) * settings.heldout_share)
     same = 0
     utilities: list[tuple[float, float]] = []

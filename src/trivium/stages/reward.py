@@ -32,13 +32,16 @@ NEEDS = ("rate", "finetune")
 class RewardSettings(Settings):
     """Epochs, rates and sizes of reward modelling."""
 
-    epochs: float = Field(default=2.0, gt=0)
+    epochs: float = Field(default=2.0, gt=0, description="how often each training pair is seen")
     batch_size: int = Field(default=64, ge=1, description="pairs in an optimizer step")
     centring: float = Field(default=0.01, ge=0, description="weight of the term that keeps scores around zero")
     evaluate_every: int = Field(default=20, ge=1, description="steps between looks at the held-out pairs")
     optimizer: OptimizerSettings = OptimizerSettings(learning_rate=0.005, adam_learning_rate=0.001)
     schedule: ScheduleSettings = ScheduleSettings(warmup=5, decay_share=0.8)
-    precision: Literal["auto", "float32", "bfloat16"] = "float32"
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        default="float32",
+        description="of the matrix products; auto measures which is faster; weights are always float32",
+    )
 
 
 def run(settings: RewardSettings, context: Context) -> dict[str, Any]:
@@ -77,7 +80,7 @@ def run(settings: RewardSettings, context: Context) -> dict[str, Any]:
         objective=objective,
         count=lambda batches: float(sum(batch.pairs for batch in batches)),
     )
-    recorder = Recorder(context, job.steps)
+    recorder = Recorder(context, job.steps, unit="pairs")
     correct: list[bool] = []
     for row in fit(model, job, context):
         if row.last or row.step % settings.evaluate_every == 0:
@@ -107,13 +110,14 @@ def preferred(model: Transformer, pairs: Sequence[Pair], pad: int, machine: Mach
 
     from trivium.rl.pairs import pair_batch
     from trivium.rl.rewards import Normaliser, last_token_scores
+    from trivium.train.step import on_device
 
     model.eval()
     correct: list[bool] = []
     scores = []
     with torch.no_grad(), machine.autocast():
         for start in range(0, len(pairs), 128):
-            batch = pair_batch(pairs[start : start + 128], pad)
+            batch = on_device(pair_batch(pairs[start : start + 128], pad), machine.device)
             score = last_token_scores(model, batch.tokens, batch.lengths).float()
             correct += (score[: batch.pairs] > score[batch.pairs :]).tolist()
             scores.append(score)

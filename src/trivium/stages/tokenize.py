@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from trivium.tokenizer import Tokenizer
 
 NEEDS = ("gather",)
+ROWS = {"documents": 1}
 SPLITS = ("train", "valid")
 BATCH_BYTES = 1 << 20  # text between two looks at whether the user wants to stop
 MOST_LISTED = 40

@@ -22,6 +22,7 @@ from trivium.base.errors import CheckpointError
 from trivium.base.files import hash_bytes, write_atomic, write_json
 
 FORMAT = 1
+CHECKPOINT_SECONDS = 10.0  # between two checkpoints of a stage: what a kill can cost
 KEPT = 2  # the newest, and one before it in case the newest is damaged
 
 

@@ -23,7 +23,7 @@ from trivium.model.transformer import Transformer
 from trivium.optim.optimizer import Optimizer
 from trivium.optim.schedule import decay_start, warmup_stable_decay
 from trivium.optim.settings import OptimizerSettings, ScheduleSettings
-from trivium.train.checkpoint import Checkpoint, load_newest, save_checkpoint
+from trivium.train.checkpoint import CHECKPOINT_SECONDS, Checkpoint, load_newest, save_checkpoint
 from trivium.train.guard import Guard
 from trivium.train.step import Objective, accumulate, next_token_loss, supervised_tokens
 
@@ -39,7 +39,7 @@ class Job:
     machine: Machine
     objective: Objective = next_token_loss
     count: Callable[[Sequence[Any]], float] = supervised_tokens
-    checkpoint_seconds: float = 20.0
+    checkpoint_seconds: float = CHECKPOINT_SECONDS
 
     @property
     def turn(self) -> int:
@@ -53,7 +53,8 @@ class Job:
 
 @dataclass(frozen=True)
 class StepRow:
-    """One finished step, 1-based; `loss` is its mean in nats, `seconds` of training so far (evaluation left out)."""
+    """One finished step, 1-based. `loss` is its mean in nats, `counted` what that is the mean over, `rate` the learning rate
+    of the hidden matrices, `seconds` of training so far (evaluation left out)."""
 
     step: int
     loss: float
@@ -92,7 +93,7 @@ def fit(model: Transformer, job: Job, context: Context) -> Iterator[StepRow]:
         optimizer.zero_gradients()
         done += 1
         seconds += time.perf_counter() - started
-        yield StepRow(done, loss, counted, factor, norm, seconds, last=done == job.steps)
+        yield StepRow(done, loss, counted, optimizer.rate(factor), norm, seconds, last=done == job.steps)
         stopping = context.stopping()
         if done == job.turn or stopping or time.monotonic() - saved > job.checkpoint_seconds:
             save_checkpoint(

@@ -15,12 +15,13 @@ from trivium.train.fit import StepRow
 class Recorder:
     """Writes a metrics row and reports progress for each step; cuts the metrics back to where training resumed."""
 
-    def __init__(self, context: Context, steps: int) -> None:
-        self.context, self.steps = context, steps
+    def __init__(self, context: Context, steps: int, unit: str = "tokens") -> None:
+        """`unit` is what a step's loss is the mean over; the metrics count it under that name."""
+        self.context, self.steps, self.unit = context, steps, unit
         self.path = context.folder / "trivium" / "metrics.jsonl"
         self._file: MetricsFile | None = None
-        self._tokens = 0.0
-        self._origin = (0.0, 0.0)  # tokens and seconds at the (re)start
+        self._counted = 0.0
+        self._origin = (0.0, 0.0)  # counted and seconds at the (re)start
 
     def write(self, row: StepRow, **more: Any) -> None:
         """`more` are further figures of this step; those that are None are left out."""
@@ -28,33 +29,32 @@ class Recorder:
             self._file = MetricsFile(self.path, keep_until=row.step - 1)
             earlier = read_metrics(self.path)
             if earlier:
-                self._tokens = earlier[-1]["tokens"]
-                self._origin = (self._tokens, earlier[-1]["seconds"])
-        self._tokens += row.counted
-        speed = (self._tokens - self._origin[0]) / max(row.seconds - self._origin[1], 1e-9)
+                self._counted = earlier[-1][self.unit]
+                self._origin = (self._counted, earlier[-1]["seconds"])
+        self._counted += row.counted
+        speed = (self._counted - self._origin[0]) / max(row.seconds - self._origin[1], 1e-9)
         figures = {key: value for key, value in more.items() if value is not None}
         self._file.write(
-            step=row.step,
-            tokens=int(self._tokens),
+            **{"step": row.step, self.unit: int(self._counted)},
             seconds=round(row.seconds, 3),
             train_loss=row.loss,
             learning_rate=row.rate,
             gradient_norm=row.gradient_norm,
-            tokens_per_second=round(speed, 1),
+            **{f"{self.unit}_per_second": round(speed, 1)},
             **figures,
         )
-        shown = {"loss": row.loss, "tokens/s": speed}
+        shown = {"loss": row.loss, f"{self.unit}/s": speed}
         self.context.report(Progress(self.context.folder.name, row.step, self.steps, figures=shown))
 
     def figures(self) -> dict[str, Any]:
-        """Tokens, training seconds and speed over the whole stage, interruptions included."""
+        """What was counted, training seconds and speed over the whole stage, interruptions included."""
         rows = read_metrics(self.path)
         seconds = rows[-1]["seconds"] if rows else 0.0
         return {
             "steps": rows[-1]["step"] if rows else 0,
-            "tokens": int(self._tokens),
+            self.unit: int(self._counted),
             "training_seconds": seconds,
-            "tokens_per_second": round(self._tokens / max(seconds, 1e-9)),
+            f"{self.unit}_per_second": round(self._counted / max(seconds, 1e-9)),
         }
 
 

@@ -1,13 +1,15 @@
 """One optimizer step over micro-batches: the same gradient however the rows are cut.
 
 An objective gives a *sum* over what it learns from; the sum is divided by a count taken once over all micro-batches,
-so accumulation, padding and packing do not change the update.
+so accumulation, padding and packing do not change the update. Batches are made on the CPU; `on_device` is the one place
+where they move to where the model is.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -17,8 +19,20 @@ from trivium.base.words import Batch
 from trivium.loss.language import linear_cross_entropy
 from trivium.model.transformer import Transformer
 
+Value = TypeVar("Value")
 # The sum of the losses of one micro-batch, in nats, under the machine's autocast.
 Objective = Callable[[Transformer, Any], Tensor]
+
+
+def on_device(value: Value, device: torch.device) -> Value:
+    """`value` (a tensor, or a dataclass with tensors in it, however deep) with every tensor on `device`."""
+    moved: Any = value
+    if isinstance(value, Tensor):
+        moved = value.to(device)
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        parts = {field.name: on_device(getattr(value, field.name), device) for field in dataclasses.fields(value)}
+        moved = dataclasses.replace(value, **parts)
+    return cast(Value, moved)
 
 
 def next_token_loss(model: Transformer, batch: Batch) -> Tensor:
@@ -41,7 +55,7 @@ def accumulate(
     total = 0.0
     for batch in batches:
         with machine.autocast():
-            loss = objective(model, batch) / denominator
+            loss = objective(model, on_device(batch, machine.device)) / denominator
         loss.backward()  # type: ignore[no-untyped-call]
         total += loss.item()
     return total
@@ -55,6 +69,6 @@ def mean_loss(
     total = weight = 0.0
     for batch in batches:
         with machine.autocast():
-            total += objective(model, batch).item()
+            total += objective(model, on_device(batch, machine.device)).item()
         weight += supervised_tokens([batch])
     return total, weight

@@ -60,7 +60,7 @@ def test_a_request_and_all_its_answers_are_on_one_side(tmp_path: Path) -> None:
     assert 20 <= len(heldout) <= 60
     row = next(item.row for item in items if item.split == "heldout")
     assert len(row["messages"]) == 1 and row["answer"].isdigit()
-    assert (row["family"], row["level"], row["verifiable"]) == ("mine", "phrasing", False)
+    assert (row["family"], row["level"], row["verifiable"]) == ("mine", "own", True)
 
 
 def test_exact_duplicates_and_surrogates_are_counted(tmp_path: Path) -> None:

@@ -5,18 +5,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Annotated
 
 from pydantic import Field
 
-from trivium.data.intake import Intake, Item
+from trivium.data.intake import Intake, Item, Part
 from trivium.data.sources import files, instructions, python_docs, world
 from trivium.data.sources.files import FilesSource
 from trivium.data.sources.instructions import InstructionsSource
 from trivium.data.sources.python_docs import PythonDocsSource
 from trivium.data.sources.world import WorldSource
 
+LACKING = {
+    "documents": ("text to learn from", "a source of kind files (your own), python-docs or world"),
+    "instructions": (
+        "instructions to learn from",
+        "a source of kind instructions (your own), or of kind world with instructions above 0",
+    ),
+    "prompts": ("open requests to answer", "a source of kind world with more prompts"),
+}
 Source = Annotated[WorldSource | PythonDocsSource | FilesSource | InstructionsSource, Field(discriminator="kind")]
 
 
@@ -48,6 +56,32 @@ def _numbered(name: str) -> Iterator[str]:
     while True:
         yield f"{name}-{number}"
         number += 1
+
+
+def promised(source: Source, part: Part) -> int | None:
+    """How many rows to train on a source gives to `part`, 0 where it never does; None where only its files tell."""
+    match source:
+        case WorldSource():
+            return {"documents": None, "instructions": source.instructions, "prompts": source.prompts}[part]
+        case InstructionsSource():
+            return None if part == "instructions" else 0
+        case FilesSource() | PythonDocsSource():
+            return None if part == "documents" else 0
+
+
+def lack_of(part: Part, least: int, sources: Iterable[Source]) -> str | None:
+    """What is wrong and what to add, where the sources are seen to give fewer than `least` rows of `part`; else None."""
+    count = 0
+    for source in sources:
+        rows = promised(source, part)
+        if rows is None:
+            return None
+        count += rows
+    if count >= least:
+        return None
+    what, kinds = LACKING[part]
+    given = f"gather gives {count} {what} and {least} are needed" if count else f"gather gives no {what}"
+    return f"{given}; add {kinds} to gather.sources"
 
 
 def expected_bytes(source: Source) -> int:

@@ -38,7 +38,7 @@ class FilesSource(Settings):
         default=None, min_length=1, description="what the documents say they come from; the path's name if not given"
     )
     text_field: str = Field(default="text", description="the field of a .jsonl row that holds the text")
-    license: str = "unknown"
+    license: str = Field(default="unknown", description="kept with every document")
     split: Literal["auto", "documents", "tail"] = Field(
         default="auto",
         description="validation text: whole documents, or the last part of every file; auto: documents if there are enough",

@@ -1,7 +1,7 @@
 """The user's own instructions: rows with 'messages', or with 'instruction' (and 'input') and 'output'.
 
-A request and all its answers fall on one side. A held-out row's level is 'phrasing', the weakest claim: its request was
-not seen word for word. There is no way to check a free answer, so held-out rows are not verifiable.
+A request and all its answers fall on one side. A held-out row's level is 'own': its request was not seen word for word,
+and no more is known of it. Its answer is compared as it stands, so a free one is rarely met.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from trivium.base.errors import DataError
 from trivium.base.words import Message
 from trivium.data.conversations import messages_of
 from trivium.data.find import find_files
-from trivium.data.intake import Intake, Item
+from trivium.data.intake import OWN_LEVEL, Intake, Item
 from trivium.data.ledger import Ledger
 from trivium.data.rows import MOST_LINE_BYTES, read_rows, text_of
 from trivium.data.text import Broken, clean, decode, open_data, skip_byte_order_mark
@@ -70,7 +70,7 @@ def _item(
     family = row["family"] if isinstance(row.get("family"), str) else name
     if intake.side(json.dumps(turns[:-1]), source.heldout_share):
         asked = {"messages": turns[:-1], "answer": messages[-1].content, "family": family}
-        yield Item("instructions", "heldout", asked | {"level": "phrasing", "verifiable": False})
+        yield Item("instructions", "heldout", asked | {"level": OWN_LEVEL, "verifiable": True})
     else:
         yield Item("instructions", "train", {"messages": turns, "family": family})
 

@@ -32,13 +32,13 @@ class WorldSource(Settings):
     tokens: int = Field(
         default=3_000_000, ge=1000, description="tokens of documents, about: one for every 3.5 characters"
     )
-    instructions: int = Field(default=20_000, ge=0)
+    instructions: int = Field(default=20_000, ge=0, description="conversations to learn from")
     families: Literal["core", "all"] = Field(
         default="core", description="which families of instructions: what the smallest model can learn, or every one"
     )
-    heldout_instructions: int = Field(default=1_000, ge=0)
+    heldout_instructions: int = Field(default=1_000, ge=0, description="conversations to be measured on")
     prompts: int = Field(default=3_000, ge=0, description="open requests, for rating and alignment")
-    heldout_prompts: int = Field(default=300, ge=0)
+    heldout_prompts: int = Field(default=400, ge=0, description="open requests for the win rate")
 
 
 def read(source: WorldSource, name: str, intake: Intake) -> Iterator[Item]:
