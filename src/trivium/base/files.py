@@ -147,17 +147,6 @@ def hash_file(path: Path) -> str:
     return digest.hexdigest()
 
 
-def hash_folder(folder: Path, *, skip: frozenset[str] = frozenset()) -> dict[str, str]:
-    """SHA-256 of every file under `folder` by its relative path; top-level names in `skip` and hidden files are left out."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    relative = [(path, path.relative_to(folder)) for path in files]
-    return {
-        name.as_posix(): hash_file(path)
-        for path, name in relative
-        if name.parts[0] not in skip and not any(part.startswith(".") for part in name.parts)
-    }
-
-
 @contextlib.contextmanager
 def hold_lock(folder: Path) -> Iterator[None]:
     """Hold `folder`/.lock for the length of the block. Raises RunError, naming the process, where another holds it."""
