@@ -27,7 +27,7 @@ from trivium.generate.engine import Engine, Request
 from trivium.generate.sampling import Sampling
 from trivium.model.transformer import Transformer
 from trivium.optim.settings import OptimizerSettings
-from trivium.rl.pairs import Pair
+from trivium.rl.pairs import Judged
 from trivium.rl.rewards import LearnedReward, Normaliser, last_token_scores
 from trivium.rl.rollouts import sample_groups
 from trivium.stages.align_rloo import AlignSettings, advantage, score, update
@@ -142,11 +142,11 @@ def test_a_step_of_alignment() -> None:
 
 
 def test_the_reward_model() -> None:
-    pairs = [Pair((5, 6, 7, 8), (5, 9), 1), Pair((7, 6), (7, 6, 5), 1)]
+    requests = [Judged(((5, 6, 7, 8), (5, 9), (5, 8)), ((0, 1), (2, 0))), Judged(((7, 6), (7, 6, 5)), ((0, 1),))]
 
     def work(machine: Machine) -> Numbers:
         scorer = random_model(head="score").to(machine.device)
-        correct, normaliser = preferred(scorer, pairs, 0, machine)
+        correct, normaliser = preferred(scorer, requests, 0, machine)
         batch = on_device(Batch(torch.tensor([[5, 6], [7, 8]]), torch.empty(0), torch.tensor([2, 1])), machine.device)
         scores = last_token_scores(scorer, batch.tokens, batch.weights).cpu()
         return {"correct": torch.tensor(correct), "mean": torch.tensor(normaliser.mean), "scores": scores.detach()}

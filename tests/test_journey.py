@@ -104,7 +104,7 @@ def test_metrics_tell_rates_and_what_they_count(finished: Path) -> None:
     assert warming == pytest.approx(
         PretrainSettings().optimizer.learning_rate / (PretrainSettings().schedule.warmup + 1)
     )
-    assert rows["reward"][1]["pairs"] == 16 and rows["reward"][1]["pairs_per_second"] > 0
+    assert rows["reward"][1]["pairs"] == 96 and rows["reward"][1]["pairs_per_second"] > 0
     assert not [key for key in rows["reward"][0] if key.startswith("tokens")]
 
 

@@ -41,7 +41,7 @@ FIGURES: dict[str, dict[str, Any]] = {
         "valid_bits_per_byte": 0.6504,
     },
     "finetune": {"steps": 300, "tokens": 1_212_345, "examples": 20_350},
-    "rate": {"pairs": 1900, "same_answer_twice": 100, "ceiling": 0.884, "rater": "simulated:world"},
+    "rate": {"pairs": 1900, "all_answers_alike": 100, "ceiling": 0.884, "rater": "simulated:world"},
     "reward": {
         "heldout_accuracy": 0.827,
         "heldout_accuracy_low": 0.78,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from tests.reference import elementwise as slow
-from trivium.model.fused import norm_rotate, rms_norm
+from trivium.model.fused import norm_rotate, rms_norm, swiglu
 from trivium.model.transformer import rotation_table
 
 
@@ -40,3 +40,25 @@ def test_norm_and_rotation_and_their_gradients_also_with_positions_of_each_row()
         theirs = torch.autograd.grad((expected * direction).sum(), (heads, weight))
         for one, other in zip(ours, theirs, strict=True):
             torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_swiglu_and_its_gradient() -> None:
+    generator = torch.Generator().manual_seed(2)
+    both = torch.randn(3, 5, 12, generator=generator, requires_grad=True)
+    direction = torch.randn(3, 5, 6, generator=generator)
+    found, expected = swiglu(both), slow.swiglu(both)
+    torch.testing.assert_close(found, expected)
+    (ours,) = torch.autograd.grad((found * direction).sum(), both)
+    (theirs,) = torch.autograd.grad((expected * direction).sum(), both)
+    torch.testing.assert_close(ours, theirs)
+
+
+def test_norms_give_what_the_next_product_reads() -> None:
+    hidden = torch.randn(4, 8, generator=torch.Generator().manual_seed(3), requires_grad=True)
+    weight = torch.ones(8, requires_grad=True)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = rms_norm(hidden, weight, 1e-6)
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found.float(), slow.rms_norm(hidden, weight, 1e-6), rtol=1e-2, atol=1e-2)
+    found.float().sum().backward()
+    assert hidden.grad is not None and hidden.grad.dtype == torch.float32

@@ -23,7 +23,7 @@ from trivium.data.rows import read_rows, short, text_of
 from trivium.tokenizer import Tokenizer
 from trivium.tokenizer.layout import ROLES
 
-PARTS = 2  # batches of a step; more pad less, fewer are larger
+PARTS = 4  # batches of a step; more pad less, fewer are larger (on a small model 4 took 8% less time than 2)
 WIDTHS = 8  # batches are a multiple of this wide
 Array = numpy.ndarray[Any, Any]
 

@@ -2,7 +2,7 @@
 
 On a CPU a small model's step is as much memory traffic as arithmetic. The plain versions stand in tests/reference.
 
-Legend: B rows, T tokens, N heads, E head size, D width of what is normalised.
+Legend: B rows, T tokens, N heads, E head size, D width of what is normalised, F intermediate size.
 """
 
 from __future__ import annotations
@@ -10,39 +10,42 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
 def _inverse_rms(hidden: Tensor, epsilon: float) -> Tensor:
     """1 / sqrt(mean of squares + epsilon) over the last axis, kept."""
-    norm: Tensor = torch.linalg.vector_norm(hidden, dim=-1, keepdim=True)
+    norm: Tensor = torch.linalg.vector_norm(hidden, dim=-1, keepdim=True, dtype=torch.float32)
     return norm.square_().div_(hidden.shape[-1]).add_(epsilon).rsqrt_()
 
 
 def _normalised_gradient(gradient: Tensor, hidden: Tensor, inverse: Tensor) -> Tensor:
     """The gradient through x * inverse_rms(x), given that of its result; `gradient` is used up."""
-    share = torch.linalg.vecdot(gradient, hidden).unsqueeze(-1).mul_(inverse.pow(3)).div_(hidden.shape[-1])
+    share = torch.linalg.vecdot(gradient, hidden.float()).unsqueeze(-1).mul_(inverse.pow(3)).div_(hidden.shape[-1])
     return gradient.mul_(inverse).addcmul_(hidden, share, value=-1)
 
 
 class _RMSNorm(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, weight: Tensor, epsilon: float) -> Tensor:
+    def forward(ctx: Any, hidden: Tensor, weight: Tensor, epsilon: float, low: torch.dtype) -> Tensor:
         inverse = _inverse_rms(hidden, epsilon)
         ctx.save_for_backward(hidden, weight, inverse)
-        return (hidden * inverse).mul_(weight)
+        return torch.mul(hidden * inverse, weight, out=torch.empty_like(hidden, dtype=low))
 
     @staticmethod
-    def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor, Tensor, None]:
+    def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor, Tensor, None, None]:
         hidden, weight, inverse = ctx.saved_tensors
-        gradient = outputs[0]
+        gradient = outputs[0].float()
         for_weight = (gradient * hidden).mul_(inverse).flatten(0, -2).sum(dim=0)
-        return _normalised_gradient(gradient * weight, hidden, inverse), for_weight, None
+        return _normalised_gradient(gradient * weight, hidden, inverse), for_weight, None, None
 
 
 def rms_norm(hidden: Tensor, weight: Tensor, epsilon: float) -> Tensor:
-    """x / rms(x) * weight over the last axis, (..., D) float32."""
-    result: Tensor = _RMSNorm.apply(hidden, weight, epsilon)  # type: ignore[no-untyped-call]
+    """x / rms(x) * weight over the last axis, (..., D); float32 inside, given in what the next matrix product reads."""
+    kind = hidden.device.type
+    low = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else hidden.dtype
+    result: Tensor = _RMSNorm.apply(hidden, weight, epsilon, low)  # type: ignore[no-untyped-call]
     return result
 
 
@@ -71,9 +74,35 @@ def _turn(heads: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
 
 
 def norm_rotate(heads: Tensor, weight: Tensor, rotation: tuple[Tensor, Tensor], epsilon: float) -> Tensor:
-    """Normalise each head (B, T, N, E) float32 by its rms and weight (N, E), then rotate it by position.
+    """Normalise each head (B, T, N, E) by its rms and weight (N, E), then rotate it by position; the result is float32.
 
     `rotation` holds cosines and sines (T, 1, E/2) or (B, T, 1, E/2); halves of E are the two coordinates.
     """
     result: Tensor = _NormRotate.apply(heads, weight, *rotation, epsilon)  # type: ignore[no-untyped-call]
+    return result
+
+
+class _SwiGLU(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, gate_up: Tensor) -> Tensor:
+        ctx.save_for_backward(gate_up)
+        gate, up = gate_up.chunk(2, dim=-1)
+        return F.silu(gate).mul_(up)
+
+    @staticmethod
+    def backward(ctx: Any, *outputs: Tensor) -> Tensor:
+        (gate_up,) = ctx.saved_tensors
+        gradient = outputs[0]
+        gate, up = gate_up.chunk(2, dim=-1)
+        result = torch.empty_like(gate_up)
+        for_gate, for_up = result.chunk(2, dim=-1)
+        torch.mul(gradient, F.silu(gate), out=for_up)
+        torch.ops.aten.silu_backward(gradient * up, gate, grad_input=for_gate)
+        return result
+
+
+def swiglu(gate_up: Tensor) -> Tensor:
+    """silu(gate) * up (Shazeer 2020, eq. 6), (..., F), for gate and up side by side (..., 2F). Only these are kept for
+    the gradient, which is written into one tensor like them."""
+    result: Tensor = _SwiGLU.apply(gate_up)  # type: ignore[no-untyped-call]
     return result

@@ -17,7 +17,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trivium.model.architecture import Architecture
-from trivium.model.fused import norm_rotate, rms_norm
+from trivium.model.attend import LONGEST, causal_attention
+from trivium.model.fused import norm_rotate, rms_norm, swiglu
 
 
 class Cache(Protocol):
@@ -59,17 +60,21 @@ class Attention(nn.Module):
         self, hidden: Tensor, rotation: tuple[Tensor, Tensor], mask: Tensor | None, cache: Cache | None
     ) -> Tensor:
         rows, length, _ = hidden.shape
-        product = self.qkv(hidden)  # (B, T, (H+2K)E)
-        packed = product.float().view(rows, length, -1, self.head_dim)  # (B, T, H+2K, E)
-        looking, value = torch.split(packed, [self.heads + self.kv_heads, self.kv_heads], dim=2)
+        product = self.qkv(hidden).view(rows, length, -1, self.head_dim)  # (B, T, H+2K, E)
+        looking, value = torch.split(product, [self.heads + self.kv_heads, self.kv_heads], dim=2)
         weight = torch.cat(
             [self.query_norm.weight.expand(self.heads, -1), self.key_norm.weight.expand(self.kv_heads, -1)]
         )  # (H+K, E)
-        turned = norm_rotate(looking, weight, rotation, self.query_norm.epsilon)  # (B, T, H+K, E)
+        turned = norm_rotate(looking, weight, rotation, self.query_norm.epsilon)  # (B, T, H+K, E) float32
         query, key = torch.split(turned.transpose(1, 2), [self.heads, self.kv_heads], dim=1)  # (B, H or K, T, E)
         value = value.transpose(1, 2)  # (B, K, T, E)
-        if value.device.type != "cpu":  # the CPU's attention takes three times as long backwards in bfloat16
-            query, key, value = query.to(product.dtype), key.to(product.dtype), value.to(product.dtype)
+        if mask is None and cache is None and query.device.type == "cpu" and length <= LONGEST:
+            mixed = causal_attention(query, key, value, product.dtype)  # (B, H, T, E)
+            return self.out(mixed.transpose(1, 2).reshape(rows, length, -1))  # type: ignore[no-any-return]
+        if query.device.type == "cpu":
+            value = value.float()
+        else:
+            query, key = query.to(product.dtype), key.to(product.dtype)
         if cache is not None:
             key, value = cache.extend(self.layer, key, value)  # (B, K, S, E)
         mixed = F.scaled_dot_product_attention(
@@ -87,8 +92,7 @@ class FeedForward(nn.Module):
         self.down = nn.Linear(shape.intermediate_size, shape.hidden_size, bias=False)
 
     def forward(self, hidden: Tensor) -> Tensor:
-        gate, up = self.gate_up(hidden).chunk(2, dim=-1)  # (B, T, F) each
-        return self.down(F.silu(gate) * up)  # type: ignore[no-any-return]  # (B, T, D)
+        return self.down(swiglu(self.gate_up(hidden)))  # type: ignore[no-any-return]  # (B, T, D)
 
 
 class Block(nn.Module):

@@ -1,6 +1,8 @@
-"""Preferences as tensors: both answers of a pair in one forward pass.
+"""Preferences as tensors: the answers to a request in one forward pass, each once, whatever the number of its pairs.
 
-Legend: N pairs, B = 2N rows (the chosen first, then the rejected), T tokens, right-padded.
+Six judged pairs of four answers cost four rows, not twelve (Ouyang et al. 2022, section 3.5), and all pairs of a request
+stay in one batch, so that no answer is learned by heart over several steps.
+Legend: N pairs, B answers (rows), T tokens, right-padded.
 """
 
 from __future__ import annotations
@@ -19,39 +21,46 @@ from trivium.base.words import Message
 from trivium.data.order import permute
 from trivium.tokenizer import Tokenizer
 
+Conversation = tuple[int, ...]
+
 
 @dataclass(frozen=True)
-class Pair:
-    """Token ids of the two conversations, end of turn included where the answer ended by itself."""
+class Judged:
+    """The answers to one request and what was preferred among them.
 
-    chosen: tuple[int, ...]
-    rejected: tuple[int, ...]
-    prompt: int  # tokens of the prompt, the same in both
+    `answers` are token ids of whole conversations, end of turn included where the answer ended by itself; `pairs` are
+    (better, worse) places in `answers`.
+    """
+
+    answers: tuple[tuple[int, ...], ...]
+    pairs: tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
 class PairBatch:
-    """`tokens` int64 (2N, T), `lengths` int64 (2N,)."""
+    """`tokens` int64 (B, T), `lengths` int64 (B,); `chosen` and `rejected` int64 (N,) are rows of them."""
 
     tokens: Tensor
     lengths: Tensor
+    chosen: Tensor
+    rejected: Tensor
 
     @property
     def pairs(self) -> int:
-        return len(self.tokens) // 2
+        return len(self.chosen)
 
 
-def load_pairs(path: Path, tokenizer: Tokenizer, limit: int) -> dict[str, list[Pair]]:
-    """Pairs of a preferences file by split. Raises DataError, naming the line, for a pair without a difference or a
-    conversation longer than `limit` tokens."""
-    found: dict[str, list[Pair]] = {}
+def load_judged(path: Path, tokenizer: Tokenizer, limit: int) -> dict[str, list[Judged]]:
+    """The requests of a preferences file by split, each with all of its pairs; pairs belong together where their
+    `prompt_id` or, without one, their prompt is the same. Raises DataError, naming the line, for a pair without a
+    difference or a conversation longer than `limit` tokens."""
+    rows: dict[tuple[str, str], list[tuple[Conversation, Conversation]]] = {}
     for number, row in enumerate(read_jsonl(path), 1):
         if row["chosen"] == row["rejected"] and row["chosen_ended"] == row["rejected_ended"]:
             raise DataError(
                 "chosen and rejected are the same; remove the pair", file=path, line=number, field="rejected"
             )
         messages = [Message(turn["role"], turn["content"]) for turn in row["prompt"]]
-        prompt = tokenizer.render(messages, add_generation_prompt=True).ids
         chosen = conversation_ids(tokenizer, messages, row["chosen"], row["chosen_ended"])
         rejected = conversation_ids(tokenizer, messages, row["rejected"], row["rejected_ended"])
         longest = max(len(chosen), len(rejected))
@@ -59,36 +68,52 @@ def load_pairs(path: Path, tokenizer: Tokenizer, limit: int) -> dict[str, list[P
             raise DataError(
                 f"{longest} tokens; the model reads at most {limit}", file=path, line=number, field="prompt"
             )
-        found.setdefault(row["split"], []).append(Pair(tuple(chosen), tuple(rejected), len(prompt)))
+        request = str(row.get("prompt_id") or row["prompt"])
+        rows.setdefault((row["split"], request), []).append((chosen, rejected))
+    found: dict[str, list[Judged]] = {}
+    for (split, _), pairs in rows.items():
+        found.setdefault(split, []).append(judged(pairs))
     return found
 
 
-def conversation_ids(tokenizer: Tokenizer, prompt: Sequence[Message], answer: str, ended: bool) -> list[int]:
+def judged(pairs: Sequence[tuple[Conversation, Conversation]]) -> Judged:
+    """(chosen, rejected) conversations of one request, with each distinct conversation kept once."""
+    places = {answer: place for place, answer in enumerate(dict.fromkeys(answer for pair in pairs for answer in pair))}
+    return Judged(tuple(places), tuple((places[chosen], places[rejected]) for chosen, rejected in pairs))
+
+
+def conversation_ids(tokenizer: Tokenizer, prompt: Sequence[Message], answer: str, ended: bool) -> Conversation:
     """Ids of prompt and answer; without the end of turn where the answer was cut off."""
-    ids = list(tokenizer.render([*prompt, Message("assistant", answer)]).ids)
+    ids = tuple(tokenizer.render([*prompt, Message("assistant", answer)]).ids)
     return ids if ended else ids[:-1]
 
 
-def pair_batch(pairs: Sequence[Pair], pad: int) -> PairBatch:
-    """Right-padded rows, chosen first."""
-    rows = [pair.chosen for pair in pairs] + [pair.rejected for pair in pairs]
+def pair_batch(requests: Sequence[Judged], pad: int) -> PairBatch:
+    """Every answer of the requests as a right-padded row, and their pairs as places of rows."""
+    rows = [answer for request in requests for answer in request.answers]
     lengths = torch.tensor([len(row) for row in rows])
     tokens = torch.full((len(rows), int(lengths.max())), pad)
     for number, row in enumerate(rows):
         tokens[number, : len(row)] = torch.tensor(row)
-    return PairBatch(tokens, lengths)
+    places: list[tuple[int, int]] = []
+    first = 0
+    for request in requests:
+        places += [(first + better, first + worse) for better, worse in request.pairs]
+        first += len(request.answers)
+    chosen, rejected = torch.tensor(places).unbind(dim=1)  # (N,) each
+    return PairBatch(tokens, lengths, chosen, rejected)
 
 
-def pair_batches(pairs: Sequence[Pair], size: int, seed: int, step: int, pad: int) -> PairBatch:
-    """The batch of a 0-based step: every epoch holds each pair once, in an order of its own."""
-    count = len(pairs)
+def pair_batches(requests: Sequence[Judged], size: int, seed: int, step: int, pad: int) -> PairBatch:
+    """The batch of a 0-based step: every epoch holds each request once, in an order of its own."""
+    count = len(requests)
     chosen = [
-        pairs[permute((step * size + offset) % count, count, seed, (step * size + offset) // count)]
+        requests[permute((step * size + offset) % count, count, seed, (step * size + offset) // count)]
         for offset in range(size)
     ]
     return pair_batch(chosen, pad)
 
 
-def summary(pairs: Mapping[str, Sequence[Pair]]) -> dict[str, Any]:
+def summary(requests: Mapping[str, Sequence[Judged]]) -> dict[str, Any]:
     """How many pairs each split has."""
-    return {f"{split}_pairs": len(rows) for split, rows in sorted(pairs.items())}
+    return {f"{split}_pairs": sum(len(row.pairs) for row in rows) for split, rows in sorted(requests.items())}

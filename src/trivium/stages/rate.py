@@ -1,4 +1,4 @@
-"""Rating: two answers to each open request, and which of them is preferred.
+"""Rating: a few answers to each open request, and which of every two is preferred.
 
 The answers are sampled from the instruction-tuned model. The rater here is simulated and always labelled so; its utility
 is documented in `trivium.world.rater` and is not written to any file that a trainer reads. Pairs are split by request, so
@@ -26,7 +26,10 @@ AT_ONCE = 256  # requests sampled between two looks at whether the user wants to
 class RateSettings(Settings):
     """How many requests are answered, and how."""
 
-    requests: int = Field(default=3000, ge=LEAST, description="open requests that are answered twice and judged")
+    requests: int = Field(default=2400, ge=LEAST, description="open requests that are answered and judged")
+    answers: int = Field(
+        default=4, ge=2, le=9, description="answers to each request; every two that differ are a pair to judge"
+    )
     heldout_share: float = Field(default=0.15, gt=0, lt=1, description="share of the requests kept for measuring")
     max_new_tokens: int = Field(
         default=48, ge=1, description="length limit of an answer, in tokens; one that meets it counts as not ended"
@@ -37,6 +40,8 @@ class RateSettings(Settings):
 
 def run(settings: RateSettings, context: Context) -> dict[str, Any]:
     """Sample, judge, and write `preferences.jsonl`. Returns the headline figures."""
+    from itertools import combinations
+
     from trivium.base.files import read_jsonl, write_json, write_jsonl
     from trivium.base.seeds import python_random
     from trivium.world import rater
@@ -49,48 +54,52 @@ def run(settings: RateSettings, context: Context) -> dict[str, Any]:
             file=source,
         )
     heldout = round(len(requests) * settings.heldout_share)
-    same = 0
+    alike = 0
     utilities: list[tuple[float, float]] = []
 
     def judged() -> Iterator[dict[str, Any]]:
-        nonlocal same
-        for number, (request, (first, second)) in enumerate(
+        nonlocal alike
+        for number, (request, answers) in enumerate(
             zip(requests, answers_of(requests, settings, context), strict=True)
         ):
-            if first == second:
-                same += 1
-                continue
+            alike += len(answers) == 1
             prompt = request["messages"][-1]["content"]
             random = python_random(context.seed, "rate", request["id"])
-            ended = (first[1], second[1])
-            preferred = rater.judge(prompt, first[0], second[0], random, ended=ended)
-            chosen, rejected = (first, second) if preferred == 0 else (second, first)
-            split = "heldout" if number < heldout else "train"
-            if split == "heldout":
-                pair = [rater.utility(prompt, text, end) for text, end in (first, second)]
-                utilities.append((pair[0], pair[1]))
-            yield {
-                "prompt": request["messages"],
-                "chosen": chosen[0],
-                "rejected": rejected[0],
-                "chosen_ended": chosen[1],
-                "rejected_ended": rejected[1],
-                "rater": settings.rater,
-                "at": NO_CLOCK,
-                "prompt_id": request["id"],
-                "split": split,
-            }
+            for first, second in combinations(answers, 2):
+                ended = (first[1], second[1])
+                preferred = rater.judge(prompt, first[0], second[0], random, ended=ended)
+                chosen, rejected = (first, second) if preferred == 0 else (second, first)
+                if number < heldout:
+                    pair = [rater.utility(prompt, text, end) for text, end in (first, second)]
+                    utilities.append((pair[0], pair[1]))
+                yield {
+                    "prompt": request["messages"],
+                    "chosen": chosen[0],
+                    "rejected": rejected[0],
+                    "chosen_ended": chosen[1],
+                    "rejected_ended": rejected[1],
+                    "rater": settings.rater,
+                    "at": NO_CLOCK,
+                    "prompt_id": request["id"],
+                    "split": "heldout" if number < heldout else "train",
+                }
 
     pairs = write_jsonl(context.folder / "preferences.jsonl", judged())
+    if not utilities:
+        raise DataError(
+            "no held-out request got two answers that differ, so nothing can be measured; raise rate.requests, "
+            "rate.answers or rate.temperature",
+            file=source,
+        )
     ceiling = rater.ceiling(utilities)
     write_json(context.folder / "ceiling.json", {"ceiling": ceiling, "pairs": len(utilities), "rater": settings.rater})
-    return {"pairs": pairs, "same_answer_twice": same, "ceiling": ceiling, "rater": settings.rater}
+    return {"pairs": pairs, "all_answers_alike": alike, "ceiling": ceiling, "rater": settings.rater}
 
 
 def answers_of(
     requests: list[dict[str, Any]], settings: RateSettings, context: Context
 ) -> Iterator[list[tuple[str, bool]]]:
-    """For each request two answers, each with whether it ended by itself."""
+    """For each request its distinct answers, each with whether it ended by itself."""
     from trivium.base.words import Message
     from trivium.generate import load_generator
     from trivium.generate.engine import Request
@@ -108,7 +117,9 @@ def answers_of(
             generator.tokenizer.render([Message(**m) for m in request["messages"]], add_generation_prompt=True).ids
             for request in part
         ]
-        answered = generator.engine.run([Request(tuple(ids), 2) for ids in prompts], sampling, context.seed + start)
+        answered = generator.engine.run(
+            [Request(tuple(ids), settings.answers) for ids in prompts], sampling, context.seed + start
+        )
         for rows in answered:
-            yield [(generator.tokenizer.decode(row.tokens).strip(), row.ended) for row in rows]
+            yield list(dict.fromkeys((generator.tokenizer.decode(row.tokens).strip(), row.ended) for row in rows))
         context.report(Progress("rate", min(start + AT_ONCE, len(requests)), len(requests), unit="requests"))

@@ -24,19 +24,21 @@ if TYPE_CHECKING:
 
     from trivium.base.device import Machine
     from trivium.model.transformer import Transformer
-    from trivium.rl.pairs import Pair
+    from trivium.rl.pairs import Judged
+    from trivium.rl.rewards import Normaliser
 
 NEEDS = ("rate", "finetune")
+AT_ONCE = 64  # requests scored together
 
 
 class RewardSettings(Settings):
     """Epochs, rates and sizes of reward modelling."""
 
-    epochs: float = Field(default=2.0, gt=0, description="how often each training pair is seen")
-    batch_size: int = Field(default=64, ge=1, description="pairs in an optimizer step")
+    epochs: float = Field(default=1.0, gt=0, description="how often each training pair is seen")
+    batch_size: int = Field(default=32, ge=1, description="requests in an optimizer step, each with all of its pairs")
     centring: float = Field(default=0.01, ge=0, description="weight of the term that keeps scores around zero")
     evaluate_every: int = Field(default=20, ge=1, description="steps between looks at the held-out pairs")
-    optimizer: OptimizerSettings = OptimizerSettings(learning_rate=0.005, adam_learning_rate=0.001)
+    optimizer: OptimizerSettings = OptimizerSettings(learning_rate=0.02, adam_learning_rate=0.001)
     schedule: ScheduleSettings = ScheduleSettings(warmup=5, decay_share=0.8)
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         default="float32",
@@ -48,10 +50,10 @@ def run(settings: RewardSettings, context: Context) -> dict[str, Any]:
     """Train, and leave the reward model in `context.folder`. Returns the headline figures."""
     from trivium.base.device import choose_machine
     from trivium.base.files import read_json
-    from trivium.evaluate.intervals import proportion
+    from trivium.evaluate.intervals import ratio
     from trivium.loss.preference import bradley_terry
     from trivium.model.folder import load
-    from trivium.rl.pairs import PairBatch, load_pairs, pair_batches, summary
+    from trivium.rl.pairs import PairBatch, load_judged, pair_batches, summary
     from trivium.rl.rewards import last_token_scores, save_normaliser
     from trivium.tokenizer import Tokenizer
     from trivium.train.fit import Job, fit, stored_precision
@@ -62,14 +64,15 @@ def run(settings: RewardSettings, context: Context) -> dict[str, Any]:
     machine = choose_machine(context.device, context.threads, stored_precision(context, settings.precision))
     model = load(start, head="score").to(machine.device)
     path = context.inputs["rate"] / "preferences.jsonl"
-    pairs = load_pairs(path, tokenizer, model.shape.max_positions)
-    train, heldout = pairs.get("train", []), pairs.get("heldout", [])
+    requests = load_judged(path, tokenizer, model.shape.max_positions)
+    train, heldout = requests.get("train", []), requests.get("heldout", [])
     if not train or not heldout:
-        raise DataError(f"{len(train)} pairs to train on and {len(heldout)} held out; both are needed", file=path)
+        fault = f"{len(train)} requests with pairs to train on and {len(heldout)} held out; both are needed"
+        raise DataError(fault, file=path)
 
     def objective(scorer: Transformer, batch: PairBatch) -> Tensor:
         scores = last_token_scores(scorer, batch.tokens, batch.lengths).float()
-        return bradley_terry(scores[: batch.pairs], scores[batch.pairs :], settings.centring)
+        return bradley_terry(scores[batch.chosen], scores[batch.rejected], settings.centring)
 
     job = Job(
         steps=max(1, round(settings.epochs * len(train) / settings.batch_size)),
@@ -81,20 +84,20 @@ def run(settings: RewardSettings, context: Context) -> dict[str, Any]:
         count=lambda batches: float(sum(batch.pairs for batch in batches)),
     )
     recorder = Recorder(context, job.steps, unit="pairs")
-    correct: list[bool] = []
     for row in fit(model, job, context):
         if row.last or row.step % settings.evaluate_every == 0:
-            correct = preferred(model, heldout, tokenizer.pad, machine)[0]
-            recorder.write(row, heldout_accuracy=sum(correct) / len(correct))
+            right = preferred(model, heldout, tokenizer.pad, machine)[0]
+            recorder.write(row, heldout_accuracy=sum(right) / sum(len(request.pairs) for request in heldout))
         else:
             recorder.write(row)
-    correct, normaliser = preferred(model, heldout, tokenizer.pad, machine)
+    right, normaliser = preferred(model, heldout, tokenizer.pad, machine)
     save_model_folder(model, tokenizer, context.folder)
     save_normaliser(normaliser, context.folder)
-    accuracy = proportion(sum(correct), len(correct))
-    longer = sum(len(pair.chosen) > len(pair.rejected) for pair in heldout) / len(heldout)
+    # pairs of one request share answers, so the interval resamples requests
+    accuracy = ratio(right, [len(request.pairs) for request in heldout], context.seed)
+    longer = sum(longer_preferred(request) for request in heldout) / sum(len(request.pairs) for request in heldout)
     ceiling = read_json(context.inputs["rate"] / "ceiling.json")["ceiling"]
-    return summary(pairs) | {
+    return summary(requests) | {
         "heldout_accuracy": accuracy.value,
         "heldout_accuracy_low": accuracy.low,
         "heldout_accuracy_high": accuracy.high,
@@ -104,8 +107,15 @@ def run(settings: RewardSettings, context: Context) -> dict[str, Any]:
     }
 
 
-def preferred(model: Transformer, pairs: Sequence[Pair], pad: int, machine: Machine) -> tuple[list[bool], Any]:
-    """For each pair whether the chosen answer scores higher, and the normaliser of all their scores."""
+def longer_preferred(request: Judged) -> int:
+    """In how many pairs of a request the longer answer is the preferred one."""
+    return sum(len(request.answers[better]) > len(request.answers[worse]) for better, worse in request.pairs)
+
+
+def preferred(
+    model: Transformer, requests: Sequence[Judged], pad: int, machine: Machine
+) -> tuple[list[int], Normaliser]:
+    """For each request in how many pairs the chosen answer scores higher, and the normaliser of all answers' scores."""
     import torch
 
     from trivium.rl.pairs import pair_batch
@@ -113,14 +123,16 @@ def preferred(model: Transformer, pairs: Sequence[Pair], pad: int, machine: Mach
     from trivium.train.step import on_device
 
     model.eval()
-    correct: list[bool] = []
+    right: list[int] = []
     scores = []
     with torch.no_grad(), machine.autocast():
-        for start in range(0, len(pairs), 128):
-            batch = on_device(pair_batch(pairs[start : start + 128], pad), machine.device)
+        for start in range(0, len(requests), AT_ONCE):
+            part = requests[start : start + AT_ONCE]
+            batch = on_device(pair_batch(part, pad), machine.device)
             score = last_token_scores(model, batch.tokens, batch.lengths).float()
-            correct += (score[: batch.pairs] > score[batch.pairs :]).tolist()
+            higher = score[batch.chosen] > score[batch.rejected]  # (N,)
+            right += [int(one.sum()) for one in torch.split(higher, [len(request.pairs) for request in part])]
             scores.append(score)
     model.train()
     every = torch.cat(scores)
-    return correct, Normaliser(float(every.mean()), max(float(every.std()), 1e-6))
+    return right, Normaliser(float(every.mean()), max(float(every.std()), 1e-6))
