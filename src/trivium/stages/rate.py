@@ -26,7 +26,7 @@ AT_ONCE = 256  # requests sampled between two looks at whether the user wants to
 class RateSettings(Settings):
     """How many requests are answered, and how."""
 
-    requests: int = Field(default=2400, ge=LEAST, description="open requests that are answered and judged")
+    requests: int = Field(default=3000, ge=LEAST, description="open requests that are answered and judged")
     answers: int = Field(
         default=4, ge=2, le=9, description="answers to each request; every two that differ are a pair to judge"
     )
