@@ -70,21 +70,33 @@ def processor() -> str:
 
 
 def watch(
-    command: Sequence[str], log: Path, *, environment: Mapping[str, str] | None = None, folder: Path = ROOT
+    command: Sequence[str],
+    log: Path,
+    *,
+    environment: Mapping[str, str] | None = None,
+    folder: Path = ROOT,
+    until: Path | None = None,
 ) -> Watched:
-    """Run a command to its end, both outputs into `log`. Leaves with the log's last lines where it fails."""
+    """Run a command to its end, both outputs into `log`; `seconds` are those until the file `until` holds something,
+    where one is given. Leaves with the log's last lines where it fails."""
     before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     process, started = start(command, log, environment=environment, folder=folder), time.perf_counter()
     peak: int | None = None
+    reached: float | None = None
     try:
         while process.poll() is None:
+            if until is not None and reached is None:
+                if until.exists() and until.stat().st_size:
+                    reached = time.perf_counter() - started
+                time.sleep(SAMPLE_SECONDS / 10)
+                continue
             now = tree_memory(process.pid)
             peak = now if peak is None else max(peak, now or 0)
             time.sleep(SAMPLE_SECONDS)
     finally:  # also where we are stopped: what we started does not outlive us
         end(process)
         signal.signal(signal.SIGTERM, before)
-    seconds = time.perf_counter() - started
+    seconds = time.perf_counter() - started if reached is None else reached
     output = log.read_text(encoding="utf-8", errors="replace")
     if process.returncode != 0:
         tail = "\n".join(output.splitlines()[-20:])

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from trivium.model.attend import BLOCK, causal_attention
+from trivium.model.attend import BLOCK, attention
 
 
 def random_heads(length: int, key_heads: int) -> list[Tensor]:
@@ -21,7 +21,7 @@ def random_heads(length: int, key_heads: int) -> list[Tensor]:
 @pytest.mark.parametrize(("low", "allowed"), [(torch.float32, 1e-5), (torch.bfloat16, 3e-2)])
 def test_values_and_gradients(length: int, key_heads: int, low: torch.dtype, allowed: float) -> None:
     mine, theirs = random_heads(length, key_heads), random_heads(length, key_heads)
-    found = causal_attention(mine[0], mine[1], mine[2], low)
+    found = attention(mine[0], mine[1], mine[2], low, causal=True)
     expected = F.scaled_dot_product_attention(theirs[0], theirs[1], theirs[2], is_causal=True, enable_gqa=True)
     assert found.dtype == low
     torch.testing.assert_close(found.float(), expected, rtol=allowed, atol=allowed)
@@ -34,9 +34,30 @@ def test_values_and_gradients(length: int, key_heads: int, low: torch.dtype, all
         torch.testing.assert_close(one.grad, other.grad, rtol=allowed, atol=allowed * scale)
 
 
+@pytest.mark.parametrize("shape", [(2, 1, 9, 9), (1, 1, 9, 9), (2, 1, 1, 9)])
+def test_masks(shape: tuple[int, ...]) -> None:
+    mine, theirs = random_heads(9, 2), random_heads(9, 2)
+    mask = torch.rand(shape, generator=torch.Generator().manual_seed(2)) < 0.5
+    mask[..., 0] = True
+    found = attention(mine[0], mine[1], mine[2], torch.float32, mask, causal=True)
+    expected = F.scaled_dot_product_attention(theirs[0], theirs[1], theirs[2], attn_mask=mask, enable_gqa=True)
+    torch.testing.assert_close(found, expected)
+    direction = torch.randn(expected.shape, generator=torch.Generator().manual_seed(1))
+    (found * direction).sum().backward()
+    (expected * direction).sum().backward()
+    for one, other in zip(mine, theirs, strict=True):
+        torch.testing.assert_close(one.grad, other.grad)
+
+
+def test_both_ways_without_a_mask() -> None:
+    heads = random_heads(2 * BLOCK + 5, 4)
+    found = attention(heads[0], heads[1], heads[2], torch.float32, causal=False)
+    torch.testing.assert_close(found, F.scaled_dot_product_attention(heads[0], heads[1], heads[2]))
+
+
 def test_the_products_keep_their_precision_under_autocast() -> None:
     heads = random_heads(20, 4)
-    plain = causal_attention(heads[0], heads[1], heads[2], torch.float32)
+    plain = attention(heads[0], heads[1], heads[2], torch.float32, causal=True)
     with torch.autocast("cpu", torch.bfloat16):
-        wrapped = causal_attention(heads[0], heads[1], heads[2], torch.float32)
+        wrapped = attention(heads[0], heads[1], heads[2], torch.float32, causal=True)
     assert torch.equal(plain, wrapped)

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trivium.model.architecture import Architecture
-from trivium.model.attend import LONGEST, causal_attention
+from trivium.model.attend import LONGEST, attention
 from trivium.model.fused import norm_rotate, rms_norm, swiglu
 
 
@@ -68,8 +68,8 @@ class Attention(nn.Module):
         turned = norm_rotate(looking, weight, rotation, self.query_norm.epsilon)  # (B, T, H+K, E) float32
         query, key = torch.split(turned.transpose(1, 2), [self.heads, self.kv_heads], dim=1)  # (B, H or K, T, E)
         value = value.transpose(1, 2)  # (B, K, T, E)
-        if mask is None and cache is None and query.device.type == "cpu" and length <= LONGEST:
-            mixed = causal_attention(query, key, value, product.dtype)  # (B, H, T, E)
+        if cache is None and query.device.type == "cpu" and length <= LONGEST:
+            mixed = attention(query, key, value, product.dtype, mask, causal=True)  # (B, H, T, E)
             return self.out(mixed.transpose(1, 2).reshape(rows, length, -1))  # type: ignore[no-any-return]
         if query.device.type == "cpu":
             value = value.float()
