@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import socket
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests.model.shapes import random_model
+from tests.processes import together
 from tests.train.work import CPU, KINDS, ROWS, STEPS, alone, batches_for, gradients, job, losses_of
 from trivium.base.errors import Interrupted, UserError
 from trivium.base.progress import Context, Progress
@@ -25,33 +21,10 @@ from trivium.train.distributed import Group
 from trivium.train.layout import Layout
 from trivium.train.pieces import Piece, StoredTensors, pieces_to_bytes
 
-ROOT = Path(__file__).resolve().parents[2]
-
 
 def work(count: int, what: str, folder: Path) -> list[tuple[int, str]]:
     """Exit code and output of `count` processes that do `what` of tests/train/work.py together."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
-    shared |= {"WORLD_SIZE": str(count), "LOCAL_WORLD_SIZE": str(count), "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"}
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-m", "tests.train.work", what, str(folder)],
-            env={**os.environ, **shared, "RANK": str(rank), "LOCAL_RANK": str(rank)},
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for rank in range(count)
-    ]
-    try:
-        told = [process.communicate(timeout=120)[0] for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-    return [(process.returncode, text) for process, text in zip(processes, told, strict=True)]
+    return together(count, ["-m", "tests.train.work", what, str(folder)])
 
 
 def same_as_one_process(folder: Path, count: int) -> None:
@@ -63,7 +36,9 @@ def same_as_one_process(folder: Path, count: int) -> None:
             found = StoredTensors([folder / f"{kind}-{most}.{rank}.safetensors" for rank in range(count)])
             assert found.keys() == expected.keys()
             for name, value in expected.items():
-                torch.testing.assert_close(found[name].view_as(value), value, rtol=1e-4, atol=1e-6, msg=f"{kind} {name}")
+                torch.testing.assert_close(
+                    found[name].view_as(value), value, rtol=1e-4, atol=1e-6, msg=f"{kind} {name}"
+                )
         for optimizer in ("muon", "adamw"):
             layout = Layout(random_model(), alone())
             losses = losses_of(layout, job(layout, optimizer), Context(folder / f"alone-{kind}-{optimizer}", {}))
@@ -119,7 +94,9 @@ def test_every_row_of_a_step_is_one_process_s_and_all_have_as_many_parts(size: i
     assert [row for parts in every for part in parts for row in part] == list(range(ROWS))
     assert len({len(parts) for parts in every}) == 1
     assert max(len(part) for parts in every for part in parts) <= max(most, 2)
-    together = torch.cat([batch.tokens for rank in range(size) for batch in batches_for(Ranks(rank, size, 0, 1), most)(3)])
+    together = torch.cat(
+        [batch.tokens for rank in range(size) for batch in batches_for(Ranks(rank, size, 0, 1), most)(3)]
+    )
     assert torch.equal(together, torch.cat([batch.tokens for batch in batches_for(Ranks(), ROWS)(3)]))
 
 
@@ -184,5 +161,3 @@ def test_files_without_the_one_that_names_them_are_no_checkpoint_and_go_with_the
     assert load_newest(tmp_path) == (None, [])
     written_by(1, tmp_path, 4, torch.ones(4, 3))
     assert sorted(path.name for path in tmp_path.glob("step-*")) == ["step-00000004.json", "step-00000004.safetensors"]
-
-

@@ -51,7 +51,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, *, keep: bool = False)
 class Saver:
     """Writes checkpoints beside the training: `save` copies the state and comes back, a thread does the rest.
 
-    A checkpoint of several processes counts from `finish`, which all of them call at the same step.
+    One process's checkpoint is there once that is done, that of several from `finish` on, which all call at the same step.
     """
 
     def __init__(self, folder: Path, group: Group) -> None:
@@ -79,10 +79,23 @@ class Saver:
             for name, piece in pieces.items()
         }
         self._about = {"format": FORMAT, "step": step, "keep": keep, "facts": facts}
-        path = self.folder / _file_name(step, self.group.ranks.rank, self.group.ranks.size)
-        self._writing = self._thread.submit(_write, path, copies)
+        self._writing = self._thread.submit(self._write, self._about, copies)
         self._saved = time.monotonic()
         self._stall = self._saved - started
+
+    def _write(self, about: dict[str, Any], pieces: Mapping[str, Piece]) -> str:
+        ranks, data = self.group.ranks, pieces_to_bytes(pieces)
+        write_atomic(self.folder / _file_name(about["step"], ranks.rank, ranks.size), data)
+        digest = hash_bytes(data)
+        if ranks.size == 1:
+            self._seal(about, [digest])
+        return digest
+
+    def _seal(self, about: dict[str, Any], hashes: list[str]) -> None:
+        """Write the JSON that makes the files of all ranks a checkpoint."""
+        files = {_file_name(about["step"], rank, len(hashes)): digest for rank, digest in enumerate(hashes)}
+        write_json(self.folder / f"{_stem(about['step'])}.json", {**about, "files": files})
+        _clear(self.folder)
 
     def finish(self) -> None:
         """Wait for the checkpoint that was begun, if any, and make it count; all processes call it at the same step.
@@ -92,18 +105,11 @@ class Saver:
         if self._writing is None:
             return
         writing, self._writing = self._writing, None
-        hashes = [digest.hex() for digest in self.group.collect(bytes.fromhex(writing.result()))]
-        if self.group.ranks.first:
-            step, size = self._about["step"], len(hashes)
-            files = {_file_name(step, rank, size): digest for rank, digest in enumerate(hashes)}
-            write_json(self.folder / f"{_stem(step)}.json", {**self._about, "files": files})
-            _clear(self.folder)
-
-
-def _write(path: Path, pieces: Mapping[str, Piece]) -> str:
-    data = pieces_to_bytes(pieces)
-    write_atomic(path, data)
-    return hash_bytes(data)
+        digest = writing.result()
+        if self.group.ranks.size > 1:
+            hashes = [one.hex() for one in self.group.collect(bytes.fromhex(digest))]
+            if self.group.ranks.first:
+                self._seal(self._about, hashes)
 
 
 def _stem(step: int) -> str:

@@ -31,6 +31,7 @@ from trivium.base.ranks import ALONE, Parallel, Ranks
 from trivium.model.transformer import Transformer
 
 PATIENCE = timedelta(minutes=30)  # for a process that is behind: it may be measuring, or reading a checkpoint
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.02, 1.0  # seconds between two looks for an order
 LAST_WORDS = 10.0  # seconds that a process asked to stop still waits for rank 0's order
 LOST = re.compile(r"onnection (closed|reset|refused)|[Bb]roken pipe|[Tt]imed out|NCCL|Gloo|gloo")
 _joined = itertools.count()
@@ -61,13 +62,13 @@ class Orders:
 
     def take(self, stopping: Callable[[], bool]) -> dict[str, Any] | None:
         """The others: wait for the next order, however long rank 0 takes. None where there is nothing more to do."""
-        key, asked = f"order/{self._number}", None
+        key, asked, pause = f"order/{self._number}", None, SHORTEST_PAUSE
         while not self._store.check([key]):
             asked = asked or (time.monotonic() if stopping() else None)
             if asked and time.monotonic() - asked > LAST_WORDS:
                 return None  # rank 0 is gone, or it would have said so
-            with contextlib.suppress(dist.DistStoreError):
-                self._store.wait([key], timedelta(seconds=1))
+            time.sleep(pause)
+            pause = min(1.5 * pause, LONGEST_PAUSE)
         self._number += 1
         order: dict[str, Any] | None = json.loads(self._store.get(key))
         return order
