@@ -141,7 +141,7 @@ def join(context: Context, precision: str) -> Iterator[Group]:
         yield Group(machine, parallel=context.parallel)
         return
     store = PrefixStore(f"group-{next(_joined)}", _store(ranks))
-    backend = "cpu:gloo,cuda:nccl" if machine.device.type == "cuda" else "gloo"
+    backend = "nccl" if machine.device.type == "cuda" else "gloo"
     dist.init_process_group(backend, store=store, rank=ranks.rank, world_size=ranks.size, timeout=PATIENCE)
     try:
         group = Group(machine, ranks, context.parallel)
@@ -178,7 +178,7 @@ def shard(model: Transformer, group: Group) -> None:
     policy = MixedPrecisionPolicy(param_dtype=slim, reduce_dtype=torch.float32, cast_forward_inputs=False)
     for block in model.blocks:
         fully_shard(block, mesh=mesh, mp_policy=policy)
-    fully_shard(model, mesh=mesh)
+    fully_shard(model, mesh=mesh, reshard_after_forward=False)  # the loss reads the head once more
     for module in model.modules():
         if isinstance(module, FSDPModule):
             module.set_gradient_divide_factor(1.0)
