@@ -17,7 +17,7 @@ from trivium.base.errors import Interrupted, UserError
 from trivium.base.progress import Context, Progress
 from trivium.base.ranks import Ranks
 from trivium.train.checkpoint import Saver, load_newest
-from trivium.train.distributed import Group
+from trivium.train.distributed import Team
 from trivium.train.layout import Layout
 from trivium.train.pieces import Piece, StoredTensors, pieces_to_bytes
 
@@ -110,8 +110,8 @@ def test_ranks_that_cannot_be_are_refused() -> None:
         Ranks(2, 2, 0, 1)
 
 
-class Told(Group):
-    """A group whose other processes have nothing to say."""
+class Told(Team):
+    """A team whose other processes have nothing to say."""
 
     def sum(self, *values: float) -> list[float]:
         return list(values)

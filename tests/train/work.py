@@ -19,7 +19,7 @@ from trivium.base.progress import Context
 from trivium.base.ranks import ALONE, Parallel, Ranks
 from trivium.base.words import Batch
 from trivium.optim.settings import OptimizerSettings, ScheduleSettings
-from trivium.train.distributed import Group, join
+from trivium.train.distributed import Team, join
 from trivium.train.fit import Job, fit
 from trivium.train.layout import Layout, place
 from trivium.train.pieces import pieces_to_bytes
@@ -53,21 +53,21 @@ def batches_for(ranks: Ranks, most: int) -> Callable[[int], list[Batch]]:
 
 def gradients(layout: Layout, most: int) -> dict[str, torch.Tensor]:
     """The gradient of step 0, as this process holds it, and the sum of the losses."""
-    ranks, group = layout.group.ranks, layout.group
+    ranks, team = layout.team.ranks, layout.team
     batches = batches_for(ranks, most)(0)
-    (count,) = group.sum(supervised_tokens(batches))
+    (count,) = team.sum(supervised_tokens(batches))
     loss = accumulate(layout.model, batches, next_token_loss, count, CPU, layout.before_last)
     layout.reduce()
     found = {name: p.grad.clone() for name, p in layout.parameters() if p.grad is not None}
     for _, parameter in layout.parameters():
         parameter.grad = None
-    return {f"g.{name}": gradient for name, gradient in found.items()} | {"loss": torch.tensor(group.sum(loss))}
+    return {f"g.{name}": gradient for name, gradient in found.items()} | {"loss": torch.tensor(team.sum(loss))}
 
 
 def job(layout: Layout, optimizer: str, seconds: float = 1e9, most: int = 2) -> Job:
     return Job(
         steps=STEPS,
-        batches=batches_for(layout.group.ranks, most),
+        batches=batches_for(layout.team.ranks, most),
         optimizer=OptimizerSettings(name=optimizer, weight_decay=0.1),  # type: ignore[arg-type]
         schedule=ScheduleSettings(warmup=2, decay_share=0.5),
         machine=CPU,
@@ -83,13 +83,13 @@ def losses_of(layout: Layout, work: Job, context: Context) -> list[float]:
 def exact(folder: Path, ranks: Ranks) -> None:
     """Gradients for micro-batches of 1, 2 and all rows, and training with each optimizer, both ways to share a model."""
     for kind in KINDS:
-        with join(Context(folder, {}, device="cpu", threads=1, ranks=ranks, parallel=kind), "float32") as group:
-            layout = place(random_model(), group)
+        with join(Context(folder, {}, device="cpu", threads=1, ranks=ranks, parallel=kind), "float32") as team:
+            layout = place(random_model(), team)
             for most in (1, 2, ROWS):
                 pieces = layout.pieces(gradients(layout, most), own=())
                 (folder / f"{kind}-{most}.{ranks.rank}.safetensors").write_bytes(pieces_to_bytes(pieces))
             for optimizer in ("muon", "adamw"):
-                layout = place(random_model(), group)
+                layout = place(random_model(), team)
                 context = Context(folder / f"{kind}-{optimizer}", {}, ranks=ranks)
                 losses = losses_of(layout, job(layout, optimizer), context)
                 whole = layout.whole()
@@ -100,8 +100,8 @@ def exact(folder: Path, ranks: Ranks) -> None:
 
 def die(folder: Path, ranks: Ranks) -> None:
     """Train with a checkpoint after every step, from the one that is there; the last process is killed in step 6."""
-    with join(Context(folder, {}, device="cpu", threads=1, ranks=ranks, parallel="shard"), "float32") as group:
-        layout = place(random_model(seed=ranks.size), group)
+    with join(Context(folder, {}, device="cpu", threads=1, ranks=ranks, parallel="shard"), "float32") as team:
+        layout = place(random_model(seed=ranks.size), team)
         whole = job(layout, "muon", seconds=0.0)
 
         def batches(step: int) -> Any:
@@ -117,8 +117,8 @@ def die(folder: Path, ranks: Ranks) -> None:
                 (folder / "losses.json").write_text(json.dumps(losses))
 
 
-def alone() -> Group:
-    return Group(CPU, ALONE)
+def alone() -> Team:
+    return Team(CPU, ALONE)
 
 
 if __name__ == "__main__":

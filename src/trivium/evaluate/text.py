@@ -15,7 +15,7 @@ from trivium.data.shards import Shard
 from trivium.data.windows import valid_windows
 from trivium.evaluate.intervals import Estimate, ratio
 from trivium.model.transformer import Transformer
-from trivium.train.distributed import Group
+from trivium.train.distributed import Team
 from trivium.train.step import mean_loss, next_token_loss
 
 ROWS_AT_ONCE = 64
@@ -23,16 +23,16 @@ ROWS_IN_GROUP = 8  # neighbours in the text: they stand or fall together
 
 
 def bits_per_byte(
-    model: Transformer, shard: Shard, length: int, group: Group, most_rows: int | None = None
+    model: Transformer, shard: Shard, length: int, team: Team, most_rows: int | None = None
 ) -> dict[str, float]:
     """`valid_loss` (nats a token) and `valid_bits_per_byte` over the first `most_rows` windows, or all of them.
 
-    Over a part of the shard the bytes are taken in proportion to the tokens. All processes of the group call it, and read
+    Over a part of the shard the bytes are taken in proportion to the tokens. All processes of the team call it, and read
     a share of the windows each.
     """
-    batches = valid_windows(shard, length, min(ROWS_AT_ONCE, most_rows or ROWS_AT_ONCE), most_rows, group.ranks)
-    parts = _parts(model, shard, batches, group.machine)
-    nats, counted = group.sum(sum(part[0] for part in parts), sum(part[1] for part in parts))
+    batches = valid_windows(shard, length, min(ROWS_AT_ONCE, most_rows or ROWS_AT_ONCE), most_rows, team.ranks)
+    parts = _parts(model, shard, batches, team.machine)
+    nats, counted = team.sum(sum(part[0] for part in parts), sum(part[1] for part in parts))
     return {
         "valid_loss": nats / max(counted, 1.0),
         "valid_bits_per_byte": nats / max(counted, 1.0) * _bits_per_nat_and_token(shard),

@@ -55,18 +55,18 @@ def run(settings: FinetuneSettings, context: Context) -> dict[str, Any]:
     conversations = load_conversations(path, tokenizer, model.shape.max_positions)
     source = ConversationBatches(conversations, settings.tokens_per_step, context.seed, ranks=context.ranks)
     recorder = Recorder(context, settings.steps)
-    with join(context, stored_precision(context, settings.precision)) as group:
-        layout = place(model, group)
+    with join(context, stored_precision(context, settings.precision)) as team:
+        layout = place(model, team)
         job = Job(
             steps=settings.steps,
             batches=source.batches,
             optimizer=settings.optimizer,
             schedule=settings.schedule,
-            machine=group.machine,
+            machine=team.machine,
             layout=layout,
         )
         for row in fit(model, job, context):
             recorder.write(row)
         save_model_folder(layout.whole(), tokenizer, context.folder)
     counts = {"examples": len(conversations), "too_long_dropped": conversations.dropped}
-    return recorder.figures() | counts | {"precision": str(group.machine.dtype).removeprefix("torch.")}
+    return recorder.figures() | counts | {"precision": str(team.machine.dtype).removeprefix("torch.")}

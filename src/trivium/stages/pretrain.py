@@ -86,25 +86,25 @@ def run(settings: PretrainSettings, context: Context) -> dict[str, Any]:
     if settings.begin_copying:
         begin_copying(model, generator)
     recorder = Recorder(context, settings.steps)
-    with join(context, stored_precision(context, settings.precision)) as group:
-        layout = place(model, group)
+    with join(context, stored_precision(context, settings.precision)) as team:
+        layout = place(model, team)
         job = Job(
             steps=settings.steps,
             batches=batches_of(settings, train, context.seed, context.ranks),
             optimizer=settings.optimizer,
             schedule=settings.schedule,
-            machine=group.machine,
+            machine=team.machine,
             layout=layout,
         )
         for row in fit(model, job, context):
             look: dict[str, float] = {}
             if row.last or row.step % settings.evaluate_every == 0:
                 most = None if row.last else settings.evaluate_rows
-                look = bits_per_byte(model, valid, settings.length, group, most)
+                look = bits_per_byte(model, valid, settings.length, team, most)
                 figures |= look
             recorder.write(row, **look)
         save_model_folder(layout.whole(), tokenizer, context.folder)
-    return figures | recorder.figures() | {"precision": str(group.machine.dtype).removeprefix("torch.")}
+    return figures | recorder.figures() | {"precision": str(team.machine.dtype).removeprefix("torch.")}
 
 
 def batches_of(

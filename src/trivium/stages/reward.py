@@ -78,25 +78,25 @@ def run(settings: RewardSettings, context: Context) -> dict[str, Any]:
     steps = max(1, round(settings.epochs * len(train) / settings.batch_size))
     (own,) = context.ranks.parts(settings.batch_size, settings.batch_size)
     recorder = Recorder(context, steps, unit="pairs")
-    with join(context, stored_precision(context, settings.precision)) as group:
-        layout = place(model, group)
+    with join(context, stored_precision(context, settings.precision)) as team:
+        layout = place(model, team)
         job = Job(
             steps=steps,
             batches=lambda step: [pair_batches(train, settings.batch_size, context.seed, step, tokenizer.pad, own)],
             optimizer=settings.optimizer,
             schedule=settings.schedule,
-            machine=group.machine,
+            machine=team.machine,
             objective=objective,
             count=lambda batches: float(sum(batch.pairs for batch in batches)),
             layout=layout,
         )
         for row in fit(model, job, context):
             if row.last or row.step % settings.evaluate_every == 0:
-                right = preferred(model, heldout, tokenizer.pad, group.machine)[0]
+                right = preferred(model, heldout, tokenizer.pad, team.machine)[0]
                 recorder.write(row, heldout_accuracy=sum(right) / sum(len(request.pairs) for request in heldout))
             else:
                 recorder.write(row)
-        right, normaliser = preferred(model, heldout, tokenizer.pad, group.machine)
+        right, normaliser = preferred(model, heldout, tokenizer.pad, team.machine)
         save_model_folder(layout.whole(), tokenizer, context.folder)
     if context.ranks.first:
         save_normaliser(normaliser, context.folder)

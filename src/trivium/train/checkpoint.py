@@ -23,13 +23,13 @@ from torch import Tensor
 from trivium.base.device import Machine
 from trivium.base.errors import CheckpointError
 from trivium.base.files import hash_bytes, hash_file, write_atomic, write_json
-from trivium.train.distributed import Group
+from trivium.train.distributed import Team
 from trivium.train.pieces import Piece, StoredTensors, pieces_to_bytes
 
 FORMAT = 2
 CHECKPOINT_SECONDS = 10.0  # between two checkpoints of a stage: what a kill can cost
 KEPT = 2  # the newest, and one before it in case the newest is damaged
-ONE = Group(Machine(torch.device("cpu"), torch.float32, 1))
+ONE = Team(Machine(torch.device("cpu"), torch.float32, 1))
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,8 @@ class Saver:
     One process's checkpoint is there once that is done, that of several from `finish` on, which all call at the same step.
     """
 
-    def __init__(self, folder: Path, group: Group) -> None:
-        self.folder, self.group = folder, group
+    def __init__(self, folder: Path, team: Team) -> None:
+        self.folder, self.team = folder, team
         self._thread = ThreadPoolExecutor(1, "checkpoint")
         self._writing: Future[str] | None = None
         self._about: dict[str, Any] = {}
@@ -84,7 +84,7 @@ class Saver:
         self._stall = self._saved - started
 
     def _write(self, about: dict[str, Any], pieces: Mapping[str, Piece]) -> str:
-        ranks, data = self.group.ranks, pieces_to_bytes(pieces)
+        ranks, data = self.team.ranks, pieces_to_bytes(pieces)
         write_atomic(self.folder / _file_name(about["step"], ranks.rank, ranks.size), data)
         digest = hash_bytes(data)
         if ranks.size == 1:
@@ -106,9 +106,9 @@ class Saver:
             return
         writing, self._writing = self._writing, None
         digest = writing.result()
-        if self.group.ranks.size > 1:
-            hashes = [one.hex() for one in self.group.collect(bytes.fromhex(digest))]
-            if self.group.ranks.first:
+        if self.team.ranks.size > 1:
+            hashes = [one.hex() for one in self.team.collect(bytes.fromhex(digest))]
+            if self.team.ranks.first:
                 self._seal(self._about, hashes)
 
 
@@ -142,16 +142,16 @@ class Found:
 
 
 def load_newest(
-    folder: Path, accept: Callable[[int, Mapping[str, Any]], bool] = lambda step, facts: True, group: Group = ONE
+    folder: Path, accept: Callable[[int, Mapping[str, Any]], bool] = lambda step, facts: True, team: Team = ONE
 ) -> tuple[Found | None, list[str]]:
     """The newest sound checkpoint that `accept(step, facts)` takes, and a sentence for each damaged one passed over.
 
-    All processes of the group call it, look at a share of the files each, and find the same one. Raises CheckpointError
+    All processes of the team call it, look at a share of the files each, and find the same one. Raises CheckpointError
     where a checkpoint is of a newer format.
     """
     notes: list[str] = []
-    for name in group.agree([path.name for path in reversed(_descriptions(folder))]):
-        content = group.agree(_read(folder / name))
+    for name in team.agree([path.name for path in reversed(_descriptions(folder))]):
+        content = team.agree(_read(folder / name))
         if content.get("format", FORMAT) > FORMAT:
             raise CheckpointError(
                 f"{folder / name}: format {content['format']} is newer than this Trivium reads ({FORMAT}); update Trivium"
@@ -159,9 +159,9 @@ def load_newest(
         if "facts" in content and not accept(content.get("step", 0), content["facts"]):
             continue
         files = list(content.get("files", {}).items())
-        own = [files[place] for place in group.ranks.share(len(files))]
+        own = [files[place] for place in team.ranks.share(len(files))]
         faults = [told for file, digest in own if (told := _fault_of(folder / file, digest))]
-        if files and not group.sum(len(faults))[0]:
+        if files and not team.sum(len(faults))[0]:
             return Found(content["step"], StoredTensors([folder / file for file, _ in files]), content["facts"]), notes
         told = faults[0] if faults else f"{folder / name}: damaged (not all of its files are as they were written)"
         notes.append(f"{told}; going back to the one before")

@@ -1,7 +1,7 @@
 """Several processes that train one model: the only place where they talk to each other.
 
-`join` makes the group of a stage's processes, whose methods all of them call in the same order. `Orders` is how rank 0 tells
-the others which stage they are needed for; waiting for one needs no group. How a model lies on a group is in
+`join` makes the team of a stage's processes, whose methods all of them call in the same order. `Orders` is how rank 0 tells
+the others which stage they are needed for; waiting for one needs no team. How a model lies on a team is in
 `trivium.train.layout`.
 """
 
@@ -74,7 +74,7 @@ class Orders:
         return order
 
 
-class Group:
+class Team:
     """The processes of a stage; one alone has nobody to talk to."""
 
     def __init__(self, machine: Machine, ranks: Ranks = ALONE, parallel: Parallel = "auto") -> None:
@@ -130,24 +130,24 @@ class Group:
 
 
 @contextlib.contextmanager
-def join(context: Context, precision: str) -> Iterator[Group]:
-    """The group of the processes that run this stage; all must call it. They agree on rank 0's choice of precision.
+def join(context: Context, precision: str) -> Iterator[Team]:
+    """The team of the processes that run this stage; all must call it. They agree on rank 0's choice of precision.
 
     Raises UserError for a device that cannot be shared, TrainingError where another process is lost on the way.
     """
     ranks = context.ranks
     machine = choose_machine(context.device, context.threads, precision, ranks)
     if ranks.size == 1:
-        yield Group(machine, parallel=context.parallel)
+        yield Team(machine, parallel=context.parallel)
         return
-    store = PrefixStore(f"group-{next(_joined)}", _store(ranks))
+    store = PrefixStore(f"team-{next(_joined)}", _store(ranks))
     backend = "nccl" if machine.device.type == "cuda" else "gloo"
     dist.init_process_group(backend, store=store, rank=ranks.rank, world_size=ranks.size, timeout=PATIENCE)
     try:
-        group = Group(machine, ranks, context.parallel)
-        name = group.agree(str(machine.dtype).removeprefix("torch."))
-        group.machine = replace(machine, dtype=getattr(torch, name))
-        yield group
+        team = Team(machine, ranks, context.parallel)
+        name = team.agree(str(machine.dtype).removeprefix("torch."))
+        team.machine = replace(machine, dtype=getattr(torch, name))
+        yield team
     except Interrupted:
         dist.destroy_process_group()  # all leave together
         raise
@@ -163,8 +163,8 @@ def join(context: Context, precision: str) -> Iterator[Group]:
     dist.destroy_process_group()
 
 
-def shard(model: Transformer, group: Group) -> None:
-    """Spread the parameters of `model` over the group by rows, block by block, their gradients to be added (FSDP2).
+def shard(model: Transformer, team: Team) -> None:
+    """Spread the parameters of `model` over the team by rows, block by block, their gradients to be added (FSDP2).
 
     Where products are bfloat16 the blocks' weights travel so; embedding, last norm and head stay float32, because their
     gradients are sums over many positions.
@@ -172,8 +172,8 @@ def shard(model: Transformer, group: Group) -> None:
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 
-    machine = group.machine
-    mesh = init_device_mesh(machine.device.type, (group.ranks.size,))
+    machine = team.machine
+    mesh = init_device_mesh(machine.device.type, (team.ranks.size,))
     slim = None if machine.dtype == torch.float32 else machine.dtype
     policy = MixedPrecisionPolicy(param_dtype=slim, reduce_dtype=torch.float32, cast_forward_inputs=False)
     for block in model.blocks:

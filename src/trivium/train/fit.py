@@ -27,7 +27,7 @@ from trivium.optim.optimizer import Optimizer
 from trivium.optim.schedule import decay_start, warmup_stable_decay
 from trivium.optim.settings import OptimizerSettings, ScheduleSettings
 from trivium.train.checkpoint import CHECKPOINT_SECONDS, Saver, load_newest
-from trivium.train.distributed import Group
+from trivium.train.distributed import Team
 from trivium.train.guard import Guard
 from trivium.train.layout import Layout
 from trivium.train.step import Objective, accumulate, next_token_loss, supervised_tokens
@@ -89,18 +89,18 @@ def fit(model: Transformer, job: Job, context: Context) -> Iterator[StepRow]:
 
     Raises TrainingError where the guard stops it, Interrupted (with everything saved) where the user does.
     """
-    layout = job.layout or Layout(model, Group(job.machine))
-    group = layout.group
+    layout = job.layout or Layout(model, Team(job.machine))
+    team = layout.team
     optimizer = make_optimizer(model, job.optimizer, layout)
     guard = Guard()
     done, seconds = restore(layout, optimizer, guard, job, context)
-    saver = Saver(_state_folder(context), group)
+    saver = Saver(_state_folder(context), team)
     model.train()
     while done < job.steps:
         started = time.perf_counter()
         batches = job.batches(done)
-        (counted,) = group.sum(job.count(batches))
-        (loss,) = group.sum(accumulate(model, batches, job.objective, counted, job.machine, layout.before_last))
+        (counted,) = team.sum(job.count(batches))
+        (loss,) = team.sum(accumulate(model, batches, job.objective, counted, job.machine, layout.before_last))
         layout.reduce()
         guard.check(done + 1, loss)
         factor = warmup_stable_decay(done, job.steps, job.schedule.warmup, job.schedule.decay_share)
@@ -110,9 +110,9 @@ def fit(model: Transformer, job: Job, context: Context) -> Iterator[StepRow]:
         done += 1
         seconds += time.perf_counter() - started
         yield StepRow(done, loss, counted, optimizer.rate(factor), norm, seconds, last=done == job.steps)
-        due = group.ranks.first and saver.due(job.checkpoint_seconds)
-        asked, due_now, written = group.sum(context.stopping(), due, saver.written)
-        if written == group.ranks.size:
+        due = team.ranks.first and saver.due(job.checkpoint_seconds)
+        asked, due_now, written = team.sum(context.stopping(), due, saver.written)
+        if written == team.ranks.size:
             saver.finish()
         if done == job.turn or asked or due_now:
             pieces = layout.pieces(_state(layout, optimizer), own=optimizer.muon.state().keys())
@@ -139,7 +139,7 @@ def _facts(guard: Guard, seconds: float, job: Job) -> dict[str, Any]:
 def restore(layout: Layout, optimizer: Optimizer, guard: Guard, job: Job, context: Context) -> tuple[int, float]:
     """Load the newest sound checkpoint that a run of this length passes through, by however many processes it was
     written. Returns (steps done, seconds)."""
-    found, notes = load_newest(_state_folder(context), job.passes_through, layout.group)
+    found, notes = load_newest(_state_folder(context), job.passes_through, layout.team)
     for note in notes:
         context.report(Progress(context.folder.name, 0, job.steps, note=note))
     if found is None:

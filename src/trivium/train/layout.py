@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from trivium.base.device import memory_of
 from trivium.model.transformer import Transformer, parameter_count
-from trivium.train.distributed import Group, shard
+from trivium.train.distributed import Team, shard
 from trivium.train.pieces import LazyTensors, Piece, StoredTensors
 
 BUCKET_BYTES = 25 << 20  # of gradients that travel together
@@ -25,18 +25,18 @@ ROOM = 0.5  # of the memory that these may take before a model is sharded; activ
 
 
 class Layout:
-    """How a model lies on a group's processes. This one: whole, on one process."""
+    """How a model lies on a team's processes. This one: whole, on one process."""
 
-    def __init__(self, model: Transformer, group: Group) -> None:
-        self.model, self.group = model, group
+    def __init__(self, model: Transformer, team: Team) -> None:
+        self.model, self.team = model, team
 
     @property
     def rank(self) -> int:
-        return self.group.ranks.rank
+        return self.team.ranks.rank
 
     @property
     def size(self) -> int:
-        return self.group.ranks.size
+        return self.team.ranks.size
 
     def parameters(self) -> list[tuple[str, nn.Parameter]]:
         """Name and what this process holds of each parameter; an optimizer changes the model by changing these."""
@@ -81,8 +81,8 @@ class Replicated(Layout):
     """Every process has the whole model; gradients are added once a step, bucket by bucket while the last backward pass
     still runs (Li et al. 2020, section 3.2). Of Muon's updates each process computes its share."""
 
-    def __init__(self, model: Transformer, group: Group) -> None:
-        super().__init__(model, group)
+    def __init__(self, model: Transformer, team: Team) -> None:
+        super().__init__(model, team)
         self._buckets: list[list[nn.Parameter]] = [[]]
         for parameter in reversed(list(model.parameters())):  # about the order in which gradients come
             if sum(p.nbytes for p in self._buckets[-1]) >= BUCKET_BYTES:
@@ -90,7 +90,7 @@ class Replicated(Layout):
             self._buckets[-1].append(parameter)
             arrived = functools.partial(self._arrived, len(self._buckets) - 1)
             parameter.register_post_accumulate_grad_hook(arrived)  # type: ignore[no-untyped-call]
-            group.copy_first(parameter.data)
+            team.copy_first(parameter.data)
         self._armed = False
         self._missing: list[int] = []
         self._sent: list[tuple[Tensor, Callable[[], object]]] = []
@@ -107,7 +107,7 @@ class Replicated(Layout):
     def _send(self) -> None:
         bucket = self._buckets[len(self._sent)]  # in the same order on every process, whatever comes first
         flat = torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in bucket])
-        self._sent.append((flat, self.group.add(flat)))
+        self._sent.append((flat, self.team.add(flat)))
 
     def reduce(self) -> None:
         while len(self._sent) < len(self._buckets):
@@ -124,7 +124,7 @@ class Replicated(Layout):
         sizes = self._sizes(parts, owners)
         mine = parts[0].new_zeros(max(sizes))
         mine[: sizes[self.rank]] = _flat(wholes, mine)
-        every = self.group.gather(mine)
+        every = self.team.gather(mine)
         places, result = [0] * self.size, []
         for part, owner in zip(parts, owners, strict=True):
             start, places[owner] = places[owner], places[owner] + part.numel()
@@ -135,11 +135,11 @@ class Replicated(Layout):
 class Sharded(Layout):
     """Every process has some rows of each parameter; a block's weights come together while it computes (FSDP2)."""
 
-    def __init__(self, model: Transformer, group: Group) -> None:
-        super().__init__(model, group)
-        shard(model, group)
+    def __init__(self, model: Transformer, team: Team) -> None:
+        super().__init__(model, team)
+        shard(model, team)
         for buffer in model.buffers():
-            buffer.data = buffer.data.to(group.machine.device)
+            buffer.data = buffer.data.to(team.machine.device)
         self._sharded: dict[str, Any] = dict(model.named_parameters())
         with torch.no_grad():
             self._local = {name: nn.Parameter(p.to_local()) for name, p in self._sharded.items()}  # the same storage
@@ -160,7 +160,7 @@ class Sharded(Layout):
 
     def norm(self, own: Tensor) -> Tensor:
         total = own.square()
-        self.group.add(total)()
+        self.team.add(total)()
         return total.sqrt_()
 
     def gather(self, parts: Sequence[Tensor], owners: Sequence[int]) -> list[Tensor]:
@@ -172,7 +172,7 @@ class Sharded(Layout):
         send = self._sizes(parts, owners)
         come = [sum(lengths[rank][number] * columns[number] for number in own) for rank in range(self.size)]
         order = sorted(range(len(parts)), key=lambda number: owners[number])
-        found = self.group.exchange(_flat([parts[number] for number in order], parts[0]), send, come)
+        found = self.team.exchange(_flat([parts[number] for number in order], parts[0]), send, come)
         pieces: dict[int, list[Tensor]] = {number: [] for number in own}
         for rank, flat in enumerate(found):
             sizes = [lengths[rank][number] * columns[number] for number in own]
@@ -192,7 +192,7 @@ class Sharded(Layout):
         send = [sum(pieces[rank].numel() for pieces in cut) for rank in range(self.size)]
         come = self._sizes(parts, owners)
         result = list(parts)
-        for rank, flat in enumerate(self.group.exchange(_flat(outgoing, parts[0]), send, come)):
+        for rank, flat in enumerate(self.team.exchange(_flat(outgoing, parts[0]), send, come)):
             theirs = [number for number, owner in enumerate(owners) if owner == rank]
             for number, piece in zip(theirs, torch.split(flat, [parts[n].numel() for n in theirs]), strict=True):
                 result[number] = piece.view(parts[number].shape)
@@ -201,8 +201,8 @@ class Sharded(Layout):
     def _everybodys(self, parts: Sequence[Tensor]) -> list[list[int]]:
         """How many rows each process holds of each matrix; asked once, for they never change."""
         if not self._lengths:
-            own = torch.tensor([len(part) for part in parts], device=self.group.machine.device)
-            self._lengths = self.group.gather(own).tolist()
+            own = torch.tensor([len(part) for part in parts], device=self.team.machine.device)
+            self._lengths = self.team.gather(own).tolist()
         return self._lengths
 
     def pieces(self, state: Mapping[str, Tensor], own: Collection[str]) -> dict[str, Piece]:
@@ -240,18 +240,18 @@ class Sharded(Layout):
         return model
 
 
-def place(model: Transformer, group: Group) -> Layout:
-    """Lay `model`, which is in main memory and alike on every process, on the group's devices; all must call it."""
-    machine = group.machine
-    if group.ranks.size == 1:
+def place(model: Transformer, team: Team) -> Layout:
+    """Lay `model`, which is in main memory and alike on every process, on the team's devices; all must call it."""
+    machine = team.machine
+    if team.ranks.size == 1:
         model.to(machine.device)
-        return Layout(model, group)
+        return Layout(model, team)
     needed = parameter_count(model) * BYTES_PER_PARAMETER
-    fits = needed <= ROOM * memory_of(machine.device) / (1 if machine.device.type == "cuda" else group.ranks.local_size)
-    if group.agree(group.parallel == "replicate" or (group.parallel == "auto" and fits)):
+    fits = needed <= ROOM * memory_of(machine.device) / (1 if machine.device.type == "cuda" else team.ranks.local_size)
+    if team.agree(team.parallel == "replicate" or (team.parallel == "auto" and fits)):
         model.to(machine.device)
-        return Replicated(model, group)
-    return Sharded(model, group)
+        return Replicated(model, team)
+    return Sharded(model, team)
 
 
 def _flat(tensors: Sequence[Tensor], like: Tensor) -> Tensor:
