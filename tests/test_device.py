@@ -32,6 +32,7 @@ from trivium.rl.rewards import LearnedReward, Normaliser, last_token_scores
 from trivium.rl.rollouts import sample_groups
 from trivium.stages.align_rloo import AlignSettings, advantage, score, update
 from trivium.stages.reward import preferred
+from trivium.train.distributed import Team
 from trivium.train.fit import fit, make_optimizer
 from trivium.train.step import accumulate, next_token_loss, on_device
 
@@ -103,7 +104,7 @@ def test_bits_per_byte(tmp_path: Path) -> None:
     shard = make_shard(tmp_path, [11, 7, 20], vocab_size=SHAPE.vocab_size)
 
     def work(machine: Machine) -> Numbers:
-        found = bits_per_byte(random_model().to(machine.device), shard, 8, machine)
+        found = bits_per_byte(random_model().to(machine.device), shard, 8, Team(machine))
         return {name: torch.tensor(value) for name, value in found.items()}
 
     assert_same_on_both(work)

@@ -133,6 +133,16 @@ def test_only_apps_talks_to_the_outside() -> None:
     assert not wrong, "\n".join(wrong)
 
 
+def test_processes_talk_to_each_other_in_one_file() -> None:
+    talkers = {
+        name
+        for name, tree in files().items()
+        for _, target in imports(name, tree)
+        if target.startswith("torch.distributed") and not target.startswith("torch.distributed.elastic")
+    }
+    assert talkers == {"train/distributed.py"}
+
+
 @pytest.mark.parametrize("folder", ["src", "benchmarks", "tests"])
 def test_files_and_functions_stay_small(folder: str) -> None:
     wrong = []

@@ -16,6 +16,7 @@ import typer
 from trivium import __version__
 from trivium.apps import cli_runs
 from trivium.apps.cli_options import RecipePath, RunOptions, RunsFolder, RunsName, SetValues, StageOptions, command_of
+from trivium.apps.ranks import in_job, keep_for_launcher, rank_here
 from trivium.base.errors import Interrupted, TriviumError
 
 PURPOSES = {  # the stages; not taken from the journey, whose imports would double the time that --help takes
@@ -148,16 +149,18 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     try:
         app(kept, prog_name="trivium")
     except Interrupted as error:
-        _say("stopped", str(error), "yellow")
-        _say("go on", shlex.join(["trivium", *given]), "yellow")
+        if not rank_here():
+            _say("stopped", str(error), "yellow")
+            _say("go on", shlex.join(["trivium", *given]), "yellow")
         sys.exit(error.exit_code)
     except Exception as error:
-        if debug:
-            raise
-        if isinstance(error, TriviumError):
+        keep_for_launcher(error)
+        if isinstance(error, TriviumError) and not debug:
             for line in str(error).splitlines():
-                _say("error", line, "red")
+                _say(f"error on rank {rank_here()}" if rank_here() else "error", line, "red")
             sys.exit(error.exit_code)
+        if debug or in_job():  # a job is not started again only to see where it failed
+            raise
         _say("error", f"{type(error).__name__}: {error}", "red")
         _say("error", "this is not your fault; run the command again with --debug to see where it happened", "red")
         sys.exit(1)

@@ -24,6 +24,10 @@ RunsFolder = Annotated[Path, typer.Option("--runs", metavar="DIR", help="The fol
 RunsName = Annotated[str | None, typer.Option("--name", help="The run's name instead of the recipe's.")]
 Device = Annotated[str | None, typer.Option("--device", metavar="auto|cpu|cuda|mps", help="Where to compute.")]
 Threads = Annotated[int | None, typer.Option("--threads", min=0, help="CPU threads; 0 for all cores.")]
+Parallel = Annotated[
+    str | None,
+    typer.Option("--parallel", metavar="auto|replicate|shard", help="How several processes share a model."),
+]
 StageName = Annotated[str | None, typer.Option("--stage", help="An earlier stage instead of the newest.")]
 Redo = Annotated[
     list[str] | None, typer.Option("--redo", metavar="STAGE", help="Run this stage again; may be given several times.")
@@ -42,6 +46,7 @@ class StageOptions:
     name: RunsName = None
     device: Device = None
     threads: Threads = None
+    parallel: Parallel = None
     redo: Redo = None
     verify: Verify = False
 

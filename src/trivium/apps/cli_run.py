@@ -9,9 +9,11 @@ from rich.console import Console
 
 from trivium.apps.cli_options import StageOptions
 from trivium.apps.display import display_for
+from trivium.apps.ranks import ranks_here
 from trivium.apps.stopping import Stopping
 from trivium.base.errors import RecipeError
 from trivium.journey.check import check
+from trivium.journey.follow import Lead, follow
 from trivium.journey.graph import STAGES
 from trivium.journey.recipe import read_recipe
 from trivium.journey.runner import Scope, run
@@ -19,7 +21,19 @@ from trivium.journey.runs import MODELS
 
 
 def run_recipe(options: StageOptions, until: str | None) -> None:
-    """Run a recipe, wholly or up to a stage, show how it goes, and say what to do next."""
+    """Run a recipe, wholly or up to a stage, show how it goes, and say what to do next.
+
+    Of the processes of a job the first one does; the others follow it."""
+    ranks = ranks_here()
+    if not ranks.first:
+        with Stopping(quiet=True) as stopping:
+            follow(ranks, stopping)
+        return
+    with Lead(ranks) as lead:
+        _lead(options, until, lead)
+
+
+def _lead(options: StageOptions, until: str | None, lead: Lead) -> None:
     for stage in [*(options.redo or []), *([until] if until else [])]:
         if stage not in STAGES:
             raise RecipeError(f"there is no stage '{stage}'; the stages are {', '.join(STAGES)}")
@@ -28,7 +42,7 @@ def run_recipe(options: StageOptions, until: str | None) -> None:
     console = Console()
     scope = Scope(until=until, redo=frozenset(options.redo or []), verify=options.verify)
     with Stopping() as stopping, display_for(console) as display:
-        results = run(recipe, folder, report=display, stopping=stopping, scope=scope)
+        results = run(recipe, folder, report=display, stopping=stopping, scope=scope, lead=lead)
     console.print(f"\nreport   {folder / 'report.html'}", highlight=False, soft_wrap=True)
     models = [result.stage for result in results if result.stage in MODELS]
     if models:
@@ -38,7 +52,7 @@ def run_recipe(options: StageOptions, until: str | None) -> None:
 
 
 def _overrides(options: StageOptions) -> list[str]:
-    own = {"name": options.name, "device": options.device, "threads": options.threads}
+    own = {"name": options.name, "device": options.device, "threads": options.threads, "parallel": options.parallel}
     return [*(options.set or []), *(f"{key}={json.dumps(value)}" for key, value in own.items() if value is not None)]
 
 

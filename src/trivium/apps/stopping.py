@@ -16,10 +16,11 @@ ASKED = b"\nstopping: the stage saves first; Ctrl-C again ends at once\n"
 
 
 class Stopping:
-    """True, when called, once the user asked to stop; listens inside its `with` block."""
+    """True, when called, once the user asked to stop; listens inside its `with` block. `quiet` where another process
+    says so."""
 
-    def __init__(self) -> None:
-        self._asked = False
+    def __init__(self, quiet: bool = False) -> None:
+        self._asked, self._quiet = False, quiet
         self._before: dict[int, Any] = {}
 
     def __call__(self) -> bool:
@@ -41,5 +42,7 @@ class Stopping:
                 signal.signal(other, signal.SIG_DFL)  # a third one needs no Python to be obeyed
             raise KeyboardInterrupt
         self._asked = True
+        if self._quiet:
+            return
         with contextlib.suppress(OSError):
             os.write(2, ASKED)  # print is not safe inside a handler

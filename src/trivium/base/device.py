@@ -19,6 +19,7 @@ from typing import Any, Literal
 import torch
 
 from trivium.base.errors import UserError
+from trivium.base.ranks import ALONE, Ranks
 
 Precision = Literal["auto", "float32", "bfloat16"]
 MARGIN = 1.15  # bfloat16 must win by this, or the conversions around a product eat the gain
@@ -50,15 +51,18 @@ class Machine:
         }
 
 
-def choose_machine(device: str = "auto", threads: int = 0, precision: str = "auto") -> Machine:
-    """The machine for a stage. Raises UserError, naming what is supported, for a device that is not there."""
+def choose_machine(device: str = "auto", threads: int = 0, precision: str = "auto", ranks: Ranks = ALONE) -> Machine:
+    """The machine for a stage; of several processes on one computer each gets its GPU, or its share of the cores.
+
+    Raises UserError, naming what is supported, for a device that is not there or cannot be shared.
+    """
     if threads < 0:
         raise UserError(f"threads is {threads}; it must be 0 (all cores) or more")
-    count = threads or usable_cores()
+    count = threads or max(1, usable_cores() // ranks.local_size)
     if torch.get_num_threads() != count:
         torch.set_num_threads(count)
     keep_freed_memory()
-    chosen = _device(device)
+    chosen = _device(device) if ranks.size == 1 else _device_of(ranks, _device(device))
     if precision not in ("auto", "float32", "bfloat16"):
         raise UserError(f"precision is '{precision}'; supported: auto, float32, bfloat16")
     if precision == "auto":
@@ -82,6 +86,29 @@ def _device(name: str) -> torch.device:
     if name not in available:
         raise UserError(f"device is '{name}'; this machine has: {', '.join(available)}, or say auto")
     return torch.device(name)
+
+
+def _device_of(ranks: Ranks, device: torch.device) -> torch.device:
+    """The device of one of several processes."""
+    if device.type == "mps":
+        raise UserError("device mps serves one process; start one, or say device: cpu")
+    if device.type == "cpu":
+        return device
+    if ranks.local_size > (there := torch.cuda.device_count()):
+        raise UserError(
+            f"{ranks.local_size} processes on this machine and {there} GPUs: start {there} (--nproc-per-node {there}), or "
+            "say device: cpu"
+        )
+    own = torch.device("cuda", ranks.local_rank)
+    torch.cuda.set_device(own)
+    return own
+
+
+def memory_of(device: torch.device) -> int:
+    """Bytes of the device, or of the machine."""
+    if device.type == "cuda":
+        return int(torch.cuda.get_device_properties(device).total_memory)
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def usable_cores() -> int:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy
 
 from trivium.base.errors import DataError
+from trivium.base.ranks import ALONE, Ranks
 from trivium.base.words import Batch, Example, Message
 from trivium.data.ledger import Ledger
 from trivium.data.order import permute
@@ -121,12 +122,21 @@ class ConversationBatches:
     the rows sorted, so that less is padding.
     """
 
-    def __init__(self, conversations: Conversations, tokens_per_step: int, seed: int, parts: int = PARTS) -> None:
-        """A step has as many rows as have about `tokens_per_step` tokens on average, cut into `parts` batches."""
-        self.conversations, self.seed = conversations, seed
+    def __init__(
+        self,
+        conversations: Conversations,
+        tokens_per_step: int,
+        seed: int,
+        parts: int = PARTS,
+        ranks: Ranks = ALONE,
+    ) -> None:
+        """A step has as many rows as have about `tokens_per_step` tokens on average; the share of process `ranks` is cut
+        into `parts` batches. Raises UserError where there are more processes than rows."""
+        self.conversations, self.seed, self.ranks = conversations, seed, ranks
         mean = len(conversations.tokens) / len(conversations)
         self.rows_per_step = max(1, round(tokens_per_step / mean))
-        self.parts = min(parts, self.rows_per_step)
+        ranks.parts(self.rows_per_step, self.rows_per_step)
+        self.parts = min(parts, self.rows_per_step // ranks.size)
 
     def rows(self, step: int) -> Array:
         """Which conversations a 0-based step holds, shortest first; every epoch holds each once."""
@@ -139,8 +149,9 @@ class ConversationBatches:
         return chosen[numpy.argsort(self.conversations.lengths[chosen], kind="stable")]
 
     def batches(self, step: int) -> list[Batch]:
-        """The micro-batches of a 0-based step, a pure function of it."""
-        return [self.collate(rows) for rows in numpy.array_split(self.rows(step), self.parts)]
+        """This process's micro-batches of a 0-based step, a pure function of it: rows short and long like the others'."""
+        own = self.rows(step)[self.ranks.rank :: self.ranks.size]
+        return [self.collate(rows) for rows in numpy.array_split(own, self.parts)]
 
     def collate(self, rows: Array) -> Batch:
         """The conversations `rows` as a batch; weights are 1 where the target is the assistant's."""

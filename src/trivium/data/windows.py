@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy
 
 from trivium.base.errors import UserError
+from trivium.base.ranks import ALONE, Ranks
 from trivium.base.seeds import derive
 from trivium.base.words import Batch
 from trivium.data.order import permute
@@ -78,27 +79,35 @@ class Windows:
         return _tensor(segments), _tensor(positions)
 
 
-def valid_windows(shard: Shard, length: int, rows: int, most_rows: int | None = None) -> Iterator[Batch]:
-    """Every token of the shard as a target exactly once, in its order, `rows` windows a batch; `most_rows` stops earlier.
+def valid_windows(
+    shard: Shard, length: int, rows: int, most_rows: int | None = None, ranks: Ranks = ALONE
+) -> Iterator[Batch]:
+    """Every token of the shard as a target exactly once, in its order, `rows` windows a batch at most; `most_rows` stops
+    earlier. Each of several processes gets its share of the windows, in as many batches as the others get.
 
     The first token is predicted from a separator, as a document's first always is. The last window is filled up with
-    targets of weight 0.
+    targets of weight 0; a process whose share is used up gets a window in which nothing counts.
     """
-    total = len(shard.tokens)
-    windows = -(-total // length)
+    windows = -(-len(shard.tokens) // length)
     windows = windows if most_rows is None else min(windows, most_rows)
-    for first in range(0, windows, rows):
-        count = min(rows, windows - first)
-        start, end = first * length, min((first + count) * length, total)
-        stream = numpy.full(count * length + 1, shard.end_of_text, numpy.int64)
-        stream[1 : end - start + 1] = shard.tokens[start:end]
-        stream[0] = shard.tokens[start - 1] if start else shard.end_of_text
-        weights = numpy.zeros(count * length, numpy.float32)
-        weights[: end - start] = 1.0
-        shape = (count, length)
-        yield Batch(
-            _tensor(stream[:-1].reshape(shape)), _tensor(stream[1:].reshape(shape)), _tensor(weights.reshape(shape))
-        )
+    share, largest = ranks.share(windows), -(-windows // ranks.size)
+    for first in range(0, largest, rows):
+        yield _valid_batch(shard, length, share[first : first + rows] or range(windows, windows + 1))
+
+
+def _valid_batch(shard: Shard, length: int, windows: range) -> Batch:
+    """Some windows of the shard, which may lie behind its end."""
+    total, shape = len(shard.tokens), (len(windows), length)
+    start = min(windows.start * length, total)
+    end = min(windows.stop * length, total)
+    stream = numpy.full(len(windows) * length + 1, shard.end_of_text, numpy.int64)
+    stream[1 : end - start + 1] = shard.tokens[start:end]
+    stream[0] = shard.tokens[start - 1] if start else shard.end_of_text
+    weights = numpy.zeros(len(windows) * length, numpy.float32)
+    weights[: end - start] = 1.0
+    return Batch(
+        _tensor(stream[:-1].reshape(shape)), _tensor(stream[1:].reshape(shape)), _tensor(weights.reshape(shape))
+    )
 
 
 def _tensor(values: Array) -> Tensor:

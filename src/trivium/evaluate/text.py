@@ -7,6 +7,7 @@ tokenizers, but only at the same rows' length.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from trivium.base.device import Machine
 from trivium.base.words import Batch
@@ -14,6 +15,7 @@ from trivium.data.shards import Shard
 from trivium.data.windows import valid_windows
 from trivium.evaluate.intervals import Estimate, ratio
 from trivium.model.transformer import Transformer
+from trivium.train.distributed import Team
 from trivium.train.step import mean_loss, next_token_loss
 
 ROWS_AT_ONCE = 64
@@ -21,14 +23,16 @@ ROWS_IN_GROUP = 8  # neighbours in the text: they stand or fall together
 
 
 def bits_per_byte(
-    model: Transformer, shard: Shard, length: int, machine: Machine, most_rows: int | None = None
+    model: Transformer, shard: Shard, length: int, team: Team, most_rows: int | None = None
 ) -> dict[str, float]:
     """`valid_loss` (nats a token) and `valid_bits_per_byte` over the first `most_rows` windows, or all of them.
 
-    Over a part of the shard the bytes are taken in proportion to the tokens.
+    Over a part of the shard the bytes are taken in proportion to the tokens. All processes of the team call it, and read
+    a share of the windows each.
     """
-    parts = _parts(model, shard, length, machine, most_rows)
-    nats, counted = sum(part[0] for part in parts), sum(part[1] for part in parts)
+    batches = valid_windows(shard, length, min(ROWS_AT_ONCE, most_rows or ROWS_AT_ONCE), most_rows, team.ranks)
+    parts = _parts(model, shard, batches, team.machine)
+    nats, counted = team.sum(sum(part[0] for part in parts), sum(part[1] for part in parts))
     return {
         "valid_loss": nats / max(counted, 1.0),
         "valid_bits_per_byte": nats / max(counted, 1.0) * _bits_per_nat_and_token(shard),
@@ -37,7 +41,7 @@ def bits_per_byte(
 
 def bits_per_byte_estimate(model: Transformer, shard: Shard, length: int, machine: Machine) -> Estimate:
     """Bits per byte over the whole shard, with a bootstrap interval over groups of `ROWS_IN_GROUP` rows."""
-    parts = _parts(model, shard, length, machine, None, ROWS_IN_GROUP)
+    parts = _parts(model, shard, valid_windows(shard, length, ROWS_IN_GROUP), machine)
     scale = _bits_per_nat_and_token(shard)
     return ratio([nats * scale for nats, _ in parts], [tokens for _, tokens in parts])
 
@@ -47,13 +51,11 @@ def _bits_per_nat_and_token(shard: Shard) -> float:
     return text_tokens / (math.log(2) * max(shard.bytes, 1))
 
 
-def _parts(
-    model: Transformer, shard: Shard, length: int, machine: Machine, most_rows: int | None, at_once: int = ROWS_AT_ONCE
-) -> list[tuple[float, float]]:
-    """Nats and counted tokens of each group of rows."""
+def _parts(model: Transformer, shard: Shard, batches: Iterable[Batch], machine: Machine) -> list[tuple[float, float]]:
+    """Nats and counted tokens of each batch."""
     model.eval()
     parts = []
-    for batch in valid_windows(shard, length, rows=min(at_once, most_rows or at_once), most_rows=most_rows):
+    for batch in batches:
         text_only = Batch(batch.tokens, batch.targets, batch.weights * (batch.targets != shard.end_of_text))
         parts.append(mean_loss(model, [text_only], next_token_loss, machine))
     model.train()

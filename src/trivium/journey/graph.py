@@ -2,10 +2,10 @@
 
 A stage is a module with `NEEDS`, a settings class (what its `run` takes first) and `run(settings, context)`. It may
 also have `WANTS` (stages that it reads where the recipe has them), `CONTINUES` (settings that may grow without starting
-over), `NOT_IN_KEY` (settings that do not change its result), `ROWS` (of which of gather's rows it needs how many),
-`depends_on(settings)` (what outside the recipe its result depends on, as JSON) and `check(settings, sections)`
-(sentences about what is wrong; `sections` are the recipe's by name, as far as they are right). Modules are imported when
-first asked for.
+over), `NOT_IN_KEY` (settings that do not change its result), `PARALLEL` (all processes of a job run it, else the first
+alone), `ROWS` (of which of gather's rows it needs how many), `depends_on(settings)` (what outside the recipe its result
+depends on, as JSON) and `check(settings, sections)` (sentences about what is wrong; `sections` are the recipe's by name,
+as far as they are right). Modules are imported when first asked for.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ class Stage:
     wants: tuple[str, ...] = ()
     continues: tuple[str, ...] = ()
     not_in_key: tuple[str, ...] = ()
+    parallel: bool = False
     rows: Mapping[Part, int] = field(default_factory=dict)
 
     @property
@@ -67,6 +68,7 @@ def load_stage(name: str, stages: StageTable = STAGES) -> Stage:
         wants=tuple(getattr(module, "WANTS", ())),
         continues=tuple(getattr(module, "CONTINUES", ())),
         not_in_key=tuple(getattr(module, "NOT_IN_KEY", ())),
+        parallel=bool(getattr(module, "PARALLEL", False)),
         rows=dict(getattr(module, "ROWS", {})),
     )
 

@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field, create_model
 
 from trivium.base.config import Settings, apply_overrides, read_yaml_lines, validate
 from trivium.base.errors import DataError, RecipeError
+from trivium.base.ranks import Parallel
 from trivium.base.yaml_text import Location
 from trivium.data.find import files_at
 from trivium.journey.graph import STAGES, StageTable, load_stage
@@ -31,6 +32,9 @@ class Recipe(Settings):
     seed: int = Field(0, ge=0, description="every random choice of the run follows from it")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="where the models train")
     threads: int = Field(0, ge=0, description="CPU threads; 0 for all cores")
+    parallel: Parallel = Field(
+        "auto", description="a model on several processes: replicate it, shard it, or shard what does not fit (auto)"
+    )
 
     @property
     def sections(self) -> dict[str, Settings]:

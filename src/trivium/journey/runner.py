@@ -1,7 +1,8 @@
 """Takes a recipe through its stages: each one reused, resumed, continued or made, and recorded.
 
 Everything that could be known to be wrong is found before the first stage starts. Two processes never work in one run
-folder; whatever ends a run early, finished stages stay finished and the same command goes on.
+folder; whatever ends a run early, finished stages stay finished and the same command goes on. Of the processes of a job
+only the first one is here; it calls the others (`trivium.journey.follow`) for the stages that all of them run.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ from trivium.base.config import Settings
 from trivium.base.errors import Interrupted, TriviumError
 from trivium.base.files import hold_lock, write_atomic
 from trivium.base.progress import Context, Progress
+from trivium.base.ranks import ALONE
 from trivium.base.words import StageResult
 from trivium.journey import lineage
 from trivium.journey.check import require_sound
 from trivium.journey.faults import explain
+from trivium.journey.follow import Lead
 from trivium.journey.graph import STAGES, Stage, StageTable, in_order, needed_for
 from trivium.journey.hashes import FileHashes, hash_outputs, output_hash
 from trivium.journey.keys import key_of, parts_of
@@ -61,6 +64,7 @@ def run(
     stopping: Callable[[], bool] = lambda: False,
     scope: Scope = Scope(),
     stages: StageTable = STAGES,
+    lead: Lead | None = None,
 ) -> list[StageResult]:
     """Run the recipe in `folder` and return what each stage left, in order; RUN/report.html tells it to people.
 
@@ -80,7 +84,7 @@ def run(
         lineage.read_lineage(folder)  # a damaged one is told before anything is spent
         write_atomic(folder / "recipe.yaml", write_recipe(recipe))
         hashes = FileHashes(folder / ".hashes.json", trust=not scope.verify)
-        journey = _Journey(recipe, folder, report, stopping, hashes)
+        journey = _Journey(recipe, folder, report, stopping, hashes, lead or Lead())
         results = [
             journey.take(stage, number, len(order), stage.name in scope.redo) for number, stage in enumerate(order, 1)
         ]
@@ -104,6 +108,7 @@ class _Journey:
     report: Report
     stopping: Callable[[], bool]
     hashes: FileHashes
+    lead: Lead
     records: dict[str, Record] = field(default_factory=dict)
 
     def take(self, stage: Stage, number: int, total: int, redo: bool) -> StageResult:
@@ -138,9 +143,13 @@ class _Journey:
             threads=self.recipe.threads,
             report=self.report,
             stopping=self.stopping,
+            ranks=self.lead.ranks if stage.parallel else ALONE,
+            parallel=self.recipe.parallel,
         )
         started = time.monotonic()
         try:
+            if stage.parallel:
+                self.lead.call(stage.name, settings, context)
             figures = stage.module.run(settings, context)
         except BaseException as error:
             _note_seconds(place.folder, place.seconds + time.monotonic() - started)

@@ -9,11 +9,13 @@ Cost: about 20 r c min(r, c) operations a matrix and iteration, whatever the bat
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+
+from trivium.optim.exchange import Exchange, NoExchange
 
 ITERATIONS = 5
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # quintic whose slope at 0 is steep: singular values land in about [0.7, 1.2]
@@ -21,62 +23,94 @@ COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # quintic whose slope at 0 is steep: s
 
 @dataclass(frozen=True)
 class Matrix:
-    """Rows `start` to `stop` of a parameter, treated as one matrix."""
+    """Rows `start` to `stop` of a parameter, treated as one matrix; what is held here of the parameter begins with its
+    row `first_row`."""
 
     parameter: nn.Parameter
     start: int
     stop: int
+    first_row: int = 0
 
     def view(self, tensor: Tensor) -> Tensor:
-        return tensor[self.start : self.stop]
+        """The rows of this matrix in `tensor`, which is held as the parameter is."""
+        return tensor[max(self.start - self.first_row, 0) : max(self.stop - self.first_row, 0)]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Of the whole matrix."""
+        return self.stop - self.start, self.parameter.shape[1]
 
     @property
     def tall(self) -> bool:
-        return self.stop - self.start > self.parameter.shape[1]
+        return self.shape[0] > self.shape[1]
 
 
 class Muon:
     """W <- W - rate * (orthogonal(nesterov momentum of the gradient) * sqrt(max(1, rows/columns)) + decay * W)."""
 
-    def __init__(self, matrices: Sequence[Matrix], *, momentum: float = 0.95, weight_decay: float = 0.0) -> None:
-        self.momentum, self.weight_decay = momentum, weight_decay
-        groups: dict[tuple[int, int], list[Matrix]] = {}
-        for matrix in matrices:
-            rows, columns = matrix.stop - matrix.start, matrix.parameter.shape[1]
-            groups.setdefault((min(rows, columns), max(rows, columns)), []).append(matrix)
-        self.groups = list(groups.values())
+    def __init__(
+        self,
+        matrices: Sequence[Matrix],
+        *,
+        momentum: float = 0.95,
+        weight_decay: float = 0.0,
+        exchange: Exchange | None = None,
+    ) -> None:
+        """Where several processes train, each one computes its share of the updates (`exchange`)."""
+        self.matrices, self.momentum, self.weight_decay = matrices, momentum, weight_decay
+        self.exchange: Exchange = exchange or NoExchange()
+        alike: dict[tuple[int, ...], list[int]] = {}
+        for number, matrix in enumerate(matrices):
+            alike.setdefault(tuple(sorted(matrix.shape)), []).append(number)
+        order = {number: place for place, number in enumerate(n for group in alike.values() for n in group)}
+        self.owners = [order[number] % self.exchange.size for number in range(len(matrices))]
+        own = {
+            shape: [number for number in group if self.owners[number] == self.exchange.rank]
+            for shape, group in alike.items()
+        }
+        self.groups = [group for group in own.values() if group]
         self.buffers = [
-            torch.zeros(len(group), *shape, device=group[0].parameter.device)
-            for shape, group in zip(groups, self.groups, strict=True)
+            torch.zeros(len(group), *shape, device=matrices[group[0]].parameter.device)
+            for shape, group in own.items()
+            if group
         ]
 
     @torch.no_grad()
     def step(self, rate: float) -> None:
         """One update with learning rate `rate` from the parameters' gradients."""
+        parts = [matrix.view(_gradient(matrix)) for matrix in self.matrices]
+        own = sorted(number for group in self.groups for number in group)
+        whole = dict(zip(own, self.exchange.gather(parts, self.owners), strict=True))
+        updates: dict[int, Tensor] = {}
         for group, buffer in zip(self.groups, self.buffers, strict=True):
-            gradients = torch.stack([_wide(matrix, _gradient(matrix)) for matrix in group])  # (N, small, large)
+            gradients = torch.stack([_wide(self.matrices[n], whole[n]) for n in group])  # (N, small, large)
             buffer.lerp_(gradients, 1.0 - self.momentum)
             update = orthogonalise(gradients.lerp_(buffer, self.momentum))
-            for matrix, one in zip(group, update.unbind(), strict=True):
-                weight = matrix.view(matrix.parameter.data)
-                if self.weight_decay:
-                    weight.mul_(1.0 - rate * self.weight_decay)
-                scale = max(1.0, weight.shape[0] / weight.shape[1]) ** 0.5
-                weight.add_(_wide(matrix, one), alpha=-rate * scale)
+            updates |= {n: _wide(self.matrices[n], one) for n, one in zip(group, update.unbind(), strict=True)}
+        found = self.exchange.scatter([updates[number] for number in own], parts, self.owners)
+        for matrix, part in zip(self.matrices, found, strict=True):
+            weight = matrix.view(matrix.parameter.data)
+            if self.weight_decay:
+                weight.mul_(1.0 - rate * self.weight_decay)
+            weight.add_(part, alpha=-rate * max(1.0, matrix.shape[0] / matrix.shape[1]) ** 0.5)
 
     def state(self) -> dict[str, Tensor]:
-        return {f"muon.{number}": buffer for number, buffer in enumerate(self.buffers)}
+        """The momentum of the matrices that this process owns, each by the number of the matrix."""
+        return {f"muon.{number}": buffer[place] for number, buffer, place in self._places()}
 
-    def load_state(self, state: dict[str, Tensor]) -> None:
-        for number, buffer in enumerate(self.buffers):
-            buffer.copy_(state[f"muon.{number}"])
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        for number, buffer, place in self._places():
+            buffer[place].copy_(state[f"muon.{number}"])
+
+    def _places(self) -> Iterator[tuple[int, Tensor, int]]:
+        for group, buffer in zip(self.groups, self.buffers, strict=True):
+            yield from ((number, buffer, place) for place, number in enumerate(group))
 
 
 def _gradient(matrix: Matrix) -> Tensor:
     gradient: Tensor | None = matrix.parameter.grad
     assert gradient is not None
-    result: Tensor = matrix.view(gradient)
-    return result
+    return gradient
 
 
 def _wide(matrix: Matrix, tensor: Tensor) -> Tensor:

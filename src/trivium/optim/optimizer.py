@@ -6,11 +6,12 @@ embeddings are not decayed. State is tensors by name, for safetensors.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
 
+from trivium.optim.exchange import Exchange, NoExchange
 from trivium.optim.muon import Matrix, Muon
 from trivium.optim.settings import OptimizerSettings
 
@@ -25,9 +26,12 @@ class Optimizer:
         parameters: Iterable[tuple[str, nn.Parameter]],
         settings: OptimizerSettings,
         rows: Callable[[str], tuple[int, ...]],
+        exchange: Exchange | None = None,
     ) -> None:
-        """`rows(name)` says how many rows each matrix fused into a parameter has; (0,) for a plain one."""
+        """`rows(name)` says how many rows each matrix fused into a parameter has; (0,) for a plain one that is held here
+        as a whole. `parameters` are what this process holds of them; `exchange` knows how to get at the rest."""
         self.settings = settings
+        self.exchange: Exchange = exchange or NoExchange()
         named = list({id(parameter): (name, parameter) for name, parameter in parameters}.values())
         self.names = {id(parameter): name for name, parameter in named}
         hidden = [(name, p) for name, p in named if p.dim() == 2 and name.startswith("blocks.")]
@@ -42,8 +46,15 @@ class Optimizer:
             eps=settings.epsilon,
             fused=True,
         )
-        matrices = [m for name, p in hidden if id(p) in by_muon for m in _matrices(p, rows(name))]
-        self.muon = Muon(matrices, momentum=settings.momentum, weight_decay=settings.weight_decay)
+        matrices = [
+            matrix
+            for name, p in hidden
+            if id(p) in by_muon
+            for matrix in _matrices(p, rows(name), self.exchange.first_row(name))
+        ]
+        self.muon = Muon(
+            matrices, momentum=settings.momentum, weight_decay=settings.weight_decay, exchange=self.exchange
+        )
         self.parameters = [p for _, p in named]
 
     def zero_gradients(self) -> None:
@@ -52,7 +63,9 @@ class Optimizer:
 
     def step(self, factor: float) -> float:
         """Clip and step with rates times `factor`. Returns the gradient's norm before clipping."""
-        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.settings.clip)
+        gradients = [p.grad for p in self.parameters if p.grad is not None]
+        norm = self.exchange.norm(torch.nn.utils.get_total_norm(gradients))
+        torch.nn.utils.clip_grads_with_norm_(self.parameters, self.settings.clip, norm)
         for group in self.adam.param_groups:
             group["lr"] = self.settings.adam_learning_rate * factor
         self.adam.step()
@@ -65,14 +78,14 @@ class Optimizer:
         return factor * (settings.learning_rate if settings.name == "muon" else settings.adam_learning_rate)
 
     def state(self) -> dict[str, Tensor]:
-        """Every tensor that the next step depends on, by name."""
+        """Every tensor that the next step depends on, by name, of what is held here."""
         result = self.muon.state()
         for parameter, state in self.adam.state.items():
             for key in ADAM_STATE:
                 result[f"adam.{self.names[id(parameter)]}.{key}"] = state[key]
         return result
 
-    def load_state(self, state: dict[str, Tensor]) -> None:
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
         """Take over what `state` gave."""
         self.muon.load_state(state)
         for group in self.adam.param_groups:
@@ -84,7 +97,7 @@ class Optimizer:
                     }
 
 
-def _matrices(parameter: nn.Parameter, rows: tuple[int, ...]) -> list[Matrix]:
+def _matrices(parameter: nn.Parameter, rows: tuple[int, ...], first_row: int) -> list[Matrix]:
     counts = (parameter.shape[0],) if rows == (0,) else rows
     starts = [sum(counts[:number]) for number in range(len(counts))]
-    return [Matrix(parameter, start, start + count) for start, count in zip(starts, counts, strict=True)]
+    return [Matrix(parameter, start, start + count, first_row) for start, count in zip(starts, counts, strict=True)]

@@ -104,12 +104,15 @@ def pair_batch(requests: Sequence[Judged], pad: int) -> PairBatch:
     return PairBatch(tokens, lengths, chosen, rejected)
 
 
-def pair_batches(requests: Sequence[Judged], size: int, seed: int, step: int, pad: int) -> PairBatch:
-    """The batch of a 0-based step: every epoch holds each request once, in an order of its own."""
+def pair_batches(
+    requests: Sequence[Judged], size: int, seed: int, step: int, pad: int, own: range | None = None
+) -> PairBatch:
+    """The batch of a 0-based step, or `own` of its `size` requests: every epoch holds each request once, in an order of
+    its own."""
     count = len(requests)
     chosen = [
         requests[permute((step * size + offset) % count, count, seed, (step * size + offset) // count)]
-        for offset in range(size)
+        for offset in own or range(size)
     ]
     return pair_batch(chosen, pad)
 

@@ -19,6 +19,7 @@ from trivium.optim.settings import OptimizerSettings, ScheduleSettings
 
 NEEDS = ("gather", "pretrain")
 CONTINUES = ("steps",)
+PARALLEL = True
 ROWS = {"instructions": 1}
 
 
@@ -36,33 +37,36 @@ class FinetuneSettings(Settings):
 
 def run(settings: FinetuneSettings, context: Context) -> dict[str, Any]:
     """Train, and leave the model in `context.folder`. Returns the headline figures."""
-    from trivium.base.device import choose_machine
     from trivium.data.conversations import ConversationBatches, load_conversations
     from trivium.model.folder import load
     from trivium.tokenizer import Tokenizer
+    from trivium.train.distributed import join
     from trivium.train.fit import Job, fit, stored_precision
+    from trivium.train.layout import place
     from trivium.train.record import Recorder, save_model_folder
 
     tokenizer = Tokenizer.load(context.inputs["pretrain"])
-    machine = choose_machine(context.device, context.threads, stored_precision(context, settings.precision))
-    model = load(context.inputs["pretrain"]).to(machine.device)
+    model = load(context.inputs["pretrain"])
     path: Path = context.inputs["gather"] / "instructions" / "train.jsonl"
     if not path.exists():
         raise DataError(
             "no instructions to learn from were gathered; add some to gather.sources, or hold out fewer", file=path
         )
     conversations = load_conversations(path, tokenizer, model.shape.max_positions)
-    source = ConversationBatches(conversations, settings.tokens_per_step, context.seed)
-    job = Job(
-        steps=settings.steps,
-        batches=source.batches,
-        optimizer=settings.optimizer,
-        schedule=settings.schedule,
-        machine=machine,
-    )
+    source = ConversationBatches(conversations, settings.tokens_per_step, context.seed, ranks=context.ranks)
     recorder = Recorder(context, settings.steps)
-    for row in fit(model, job, context):
-        recorder.write(row)
-    save_model_folder(model, tokenizer, context.folder)
+    with join(context, stored_precision(context, settings.precision)) as team:
+        layout = place(model, team)
+        job = Job(
+            steps=settings.steps,
+            batches=source.batches,
+            optimizer=settings.optimizer,
+            schedule=settings.schedule,
+            machine=team.machine,
+            layout=layout,
+        )
+        for row in fit(model, job, context):
+            recorder.write(row)
+        save_model_folder(layout.whole(), tokenizer, context.folder)
     counts = {"examples": len(conversations), "too_long_dropped": conversations.dropped}
-    return recorder.figures() | counts | {"precision": str(machine.dtype).removeprefix("torch.")}
+    return recorder.figures() | counts | {"precision": str(team.machine.dtype).removeprefix("torch.")}

@@ -16,6 +16,7 @@ from pydantic import Field
 from trivium.base.config import Settings
 from trivium.base.errors import UserError
 from trivium.base.progress import Context
+from trivium.base.ranks import ALONE, Ranks
 from trivium.optim.settings import OptimizerSettings, ScheduleSettings
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 NEEDS = ("tokenize",)
 CONTINUES = ("steps",)
+PARALLEL = True
 
 
 class ModelSettings(Settings):
@@ -61,7 +63,6 @@ class PretrainSettings(Settings):
 
 def run(settings: PretrainSettings, context: Context) -> dict[str, Any]:
     """Train, and leave the model in `context.folder`. Returns the headline figures."""
-    from trivium.base.device import choose_machine
     from trivium.base.seeds import torch_random
     from trivium.data.shards import Shard
     from trivium.evaluate.text import bits_per_byte
@@ -69,50 +70,55 @@ def run(settings: PretrainSettings, context: Context) -> dict[str, Any]:
     from trivium.model.initialise import begin_copying, initialise
     from trivium.model.transformer import Transformer, parameter_count
     from trivium.tokenizer import Tokenizer
+    from trivium.train.distributed import join
     from trivium.train.fit import Job, fit, stored_precision
+    from trivium.train.layout import place
     from trivium.train.record import Recorder, save_model_folder
 
     source = context.inputs["tokenize"]
     tokenizer = Tokenizer.load(source)
     train, valid = Shard(source / "train", tokenizer.sha256), Shard(source / "valid", tokenizer.sha256)
     check_sizes(settings, train)
-    machine = choose_machine(context.device, context.threads, stored_precision(context, settings.precision))
     model = Transformer(Architecture(vocab_size=tokenizer.vocab_size, **settings.model.model_dump()))
+    figures: dict[str, Any] = {"parameters": parameter_count(model)}
     generator = torch_random(context.seed, "initialise")
     initialise(model, generator)
     if settings.begin_copying:
         begin_copying(model, generator)
-    model.to(machine.device)
-    job = Job(
-        steps=settings.steps,
-        batches=batches_of(settings, train, context.seed),
-        optimizer=settings.optimizer,
-        schedule=settings.schedule,
-        machine=machine,
-    )
     recorder = Recorder(context, settings.steps)
-    figures: dict[str, Any] = {"parameters": parameter_count(model)}
-    for row in fit(model, job, context):
-        look: dict[str, float] = {}
-        if row.last or row.step % settings.evaluate_every == 0:
-            look = bits_per_byte(model, valid, settings.length, machine, None if row.last else settings.evaluate_rows)
-            figures |= look
-        recorder.write(row, **look)
-    save_model_folder(model, tokenizer, context.folder)
-    return figures | recorder.figures() | {"precision": str(machine.dtype).removeprefix("torch.")}
+    with join(context, stored_precision(context, settings.precision)) as team:
+        layout = place(model, team)
+        job = Job(
+            steps=settings.steps,
+            batches=batches_of(settings, train, context.seed, context.ranks),
+            optimizer=settings.optimizer,
+            schedule=settings.schedule,
+            machine=team.machine,
+            layout=layout,
+        )
+        for row in fit(model, job, context):
+            look: dict[str, float] = {}
+            if row.last or row.step % settings.evaluate_every == 0:
+                most = None if row.last else settings.evaluate_rows
+                look = bits_per_byte(model, valid, settings.length, team, most)
+                figures |= look
+            recorder.write(row, **look)
+        save_model_folder(layout.whole(), tokenizer, context.folder)
+    return figures | recorder.figures() | {"precision": str(team.machine.dtype).removeprefix("torch.")}
 
 
-def batches_of(settings: PretrainSettings, train: Shard, seed: int) -> Callable[[int], list[Batch]]:
-    """The micro-batches of a 0-based step, as a pure function of it."""
+def batches_of(
+    settings: PretrainSettings, train: Shard, seed: int, ranks: Ranks = ALONE
+) -> Callable[[int], list[Batch]]:
+    """The micro-batches of a 0-based step that are this process's, as a pure function of it."""
     from trivium.data.windows import Windows
 
     windows = Windows(train, settings.length, seed, apart=settings.documents_apart)
-    rows = settings.micro_batch_size or settings.batch_size
+    parts = ranks.parts(settings.batch_size, settings.micro_batch_size or settings.batch_size)
 
     def batches(step: int) -> list[Batch]:
         first = step * settings.batch_size
-        cuts = range(0, settings.batch_size, rows)
-        return [windows.batch(first + cut, min(rows, settings.batch_size - cut)) for cut in cuts]
+        return [windows.batch(first + part.start, len(part)) for part in parts]
 
     return batches
 

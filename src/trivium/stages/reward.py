@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from trivium.rl.rewards import Normaliser
 
 NEEDS = ("rate", "finetune")
+PARALLEL = True
 AT_ONCE = 64  # requests scored together
 
 
@@ -48,7 +49,6 @@ class RewardSettings(Settings):
 
 def run(settings: RewardSettings, context: Context) -> dict[str, Any]:
     """Train, and leave the reward model in `context.folder`. Returns the headline figures."""
-    from trivium.base.device import choose_machine
     from trivium.base.files import read_json
     from trivium.evaluate.intervals import ratio
     from trivium.loss.preference import bradley_terry
@@ -56,13 +56,14 @@ def run(settings: RewardSettings, context: Context) -> dict[str, Any]:
     from trivium.rl.pairs import PairBatch, load_judged, pair_batches, summary
     from trivium.rl.rewards import last_token_scores, save_normaliser
     from trivium.tokenizer import Tokenizer
+    from trivium.train.distributed import join
     from trivium.train.fit import Job, fit, stored_precision
+    from trivium.train.layout import place
     from trivium.train.record import Recorder, save_model_folder
 
     start = context.inputs["finetune"]
     tokenizer = Tokenizer.load(start)
-    machine = choose_machine(context.device, context.threads, stored_precision(context, settings.precision))
-    model = load(start, head="score").to(machine.device)
+    model = load(start, head="score")
     path = context.inputs["rate"] / "preferences.jsonl"
     requests = load_judged(path, tokenizer, model.shape.max_positions)
     train, heldout = requests.get("train", []), requests.get("heldout", [])
@@ -74,25 +75,31 @@ def run(settings: RewardSettings, context: Context) -> dict[str, Any]:
         scores = last_token_scores(scorer, batch.tokens, batch.lengths).float()
         return bradley_terry(scores[batch.chosen], scores[batch.rejected], settings.centring)
 
-    job = Job(
-        steps=max(1, round(settings.epochs * len(train) / settings.batch_size)),
-        batches=lambda step: [pair_batches(train, settings.batch_size, context.seed, step, tokenizer.pad)],
-        optimizer=settings.optimizer,
-        schedule=settings.schedule,
-        machine=machine,
-        objective=objective,
-        count=lambda batches: float(sum(batch.pairs for batch in batches)),
-    )
-    recorder = Recorder(context, job.steps, unit="pairs")
-    for row in fit(model, job, context):
-        if row.last or row.step % settings.evaluate_every == 0:
-            right = preferred(model, heldout, tokenizer.pad, machine)[0]
-            recorder.write(row, heldout_accuracy=sum(right) / sum(len(request.pairs) for request in heldout))
-        else:
-            recorder.write(row)
-    right, normaliser = preferred(model, heldout, tokenizer.pad, machine)
-    save_model_folder(model, tokenizer, context.folder)
-    save_normaliser(normaliser, context.folder)
+    steps = max(1, round(settings.epochs * len(train) / settings.batch_size))
+    (own,) = context.ranks.parts(settings.batch_size, settings.batch_size)
+    recorder = Recorder(context, steps, unit="pairs")
+    with join(context, stored_precision(context, settings.precision)) as team:
+        layout = place(model, team)
+        job = Job(
+            steps=steps,
+            batches=lambda step: [pair_batches(train, settings.batch_size, context.seed, step, tokenizer.pad, own)],
+            optimizer=settings.optimizer,
+            schedule=settings.schedule,
+            machine=team.machine,
+            objective=objective,
+            count=lambda batches: float(sum(batch.pairs for batch in batches)),
+            layout=layout,
+        )
+        for row in fit(model, job, context):
+            if row.last or row.step % settings.evaluate_every == 0:
+                right = preferred(model, heldout, tokenizer.pad, team.machine)[0]
+                recorder.write(row, heldout_accuracy=sum(right) / sum(len(request.pairs) for request in heldout))
+            else:
+                recorder.write(row)
+        right, normaliser = preferred(model, heldout, tokenizer.pad, team.machine)
+        save_model_folder(layout.whole(), tokenizer, context.folder)
+    if context.ranks.first:
+        save_normaliser(normaliser, context.folder)
     # pairs of one request share answers, so the interval resamples requests
     accuracy = ratio(right, [len(request.pairs) for request in heldout], context.seed)
     longer = sum(longer_preferred(request) for request in heldout) / sum(len(request.pairs) for request in heldout)

@@ -4,7 +4,7 @@
 
 A job is everything that decides the result; the loop owns the order of things (step, guard, checkpoint, stop). It keeps the
 checkpoint from which the decay starts, so that a longer run continues a finished one to the same bits as if it had been
-that long from the start.
+that long from the start. Where several processes train (`job.layout`), all of them run this loop in step.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from trivium.base.device import Machine
 from trivium.base.errors import Interrupted
 from trivium.base.progress import Context, Progress
@@ -23,14 +26,17 @@ from trivium.model.transformer import Transformer
 from trivium.optim.optimizer import Optimizer
 from trivium.optim.schedule import decay_start, warmup_stable_decay
 from trivium.optim.settings import OptimizerSettings, ScheduleSettings
-from trivium.train.checkpoint import CHECKPOINT_SECONDS, Checkpoint, load_newest, save_checkpoint
+from trivium.train.checkpoint import CHECKPOINT_SECONDS, Saver, load_newest
+from trivium.train.distributed import Team
 from trivium.train.guard import Guard
+from trivium.train.layout import Layout
 from trivium.train.step import Objective, accumulate, next_token_loss, supervised_tokens
 
 
 @dataclass(frozen=True)
 class Job:
-    """What `fit` does: `batches(step)` are the micro-batches of a 0-based step, a pure function, so resuming is a seek."""
+    """What `fit` does: `batches(step)` are this process's micro-batches of a 0-based step, a pure function, so resuming is
+    a seek. `layout` is how the model lies on several processes, for one alone it is not needed."""
 
     steps: int
     batches: Callable[[int], Sequence[Any]]
@@ -40,6 +46,7 @@ class Job:
     objective: Objective = next_token_loss
     count: Callable[[Sequence[Any]], float] = supervised_tokens
     checkpoint_seconds: float = CHECKPOINT_SECONDS
+    layout: Layout | None = None
 
     @property
     def turn(self) -> int:
@@ -65,9 +72,16 @@ class StepRow:
     last: bool = field(default=False)
 
 
-def make_optimizer(model: Transformer, settings: OptimizerSettings) -> Optimizer:
+def make_optimizer(model: Transformer, settings: OptimizerSettings, layout: Layout | None = None) -> Optimizer:
     """The optimizer of a model; fused matrices are cut as the model's shape says."""
-    return Optimizer(model.named_parameters(), settings, lambda name: row_counts(name, model.shape))
+
+    def rows(name: str) -> tuple[int, ...]:
+        counts = row_counts(name, model.shape)
+        return (model.get_parameter(name).shape[0],) if counts == (0,) else counts
+
+    if layout is None:
+        return Optimizer(model.named_parameters(), settings, rows)
+    return Optimizer(layout.parameters(), settings, rows, layout)
 
 
 def fit(model: Transformer, job: Job, context: Context) -> Iterator[StepRow]:
@@ -75,17 +89,19 @@ def fit(model: Transformer, job: Job, context: Context) -> Iterator[StepRow]:
 
     Raises TrainingError where the guard stops it, Interrupted (with everything saved) where the user does.
     """
-    state_folder = context.folder / "trivium" / "state"
-    optimizer = make_optimizer(model, job.optimizer)
+    layout = job.layout or Layout(model, Team(job.machine))
+    team = layout.team
+    optimizer = make_optimizer(model, job.optimizer, layout)
     guard = Guard()
-    done, seconds = restore(model, optimizer, guard, state_folder, job, context)
-    saved = time.monotonic()
+    done, seconds = restore(layout, optimizer, guard, job, context)
+    saver = Saver(_state_folder(context), team)
     model.train()
     while done < job.steps:
         started = time.perf_counter()
         batches = job.batches(done)
-        counted = job.count(batches)
-        loss = accumulate(model, batches, job.objective, counted, job.machine)
+        (counted,) = team.sum(job.count(batches))
+        (loss,) = team.sum(accumulate(model, batches, job.objective, counted, job.machine, layout.before_last))
+        layout.reduce()
         guard.check(done + 1, loss)
         factor = warmup_stable_decay(done, job.steps, job.schedule.warmup, job.schedule.decay_share)
         norm = optimizer.step(factor)
@@ -94,37 +110,45 @@ def fit(model: Transformer, job: Job, context: Context) -> Iterator[StepRow]:
         done += 1
         seconds += time.perf_counter() - started
         yield StepRow(done, loss, counted, optimizer.rate(factor), norm, seconds, last=done == job.steps)
-        stopping = context.stopping()
-        if done == job.turn or stopping or time.monotonic() - saved > job.checkpoint_seconds:
-            save_checkpoint(
-                state_folder, _checkpoint(model, optimizer, guard, done, seconds, job), keep=done == job.turn
-            )
-            saved = time.monotonic()
-        if stopping:
+        due = team.ranks.first and saver.due(job.checkpoint_seconds)
+        asked, due_now, written = team.sum(context.stopping(), due, saver.written)
+        if written == team.ranks.size:
+            saver.finish()
+        if done == job.turn or asked or due_now:
+            pieces = layout.pieces(_state(layout, optimizer), own=optimizer.muon.state().keys())
+            saver.save(done, pieces, _facts(guard, seconds, job), keep=done == job.turn)
+        if asked:
+            saver.finish()
             raise Interrupted(f"stopped after step {done} of {job.steps}; everything is saved")
+    saver.finish()
 
 
-def _checkpoint(
-    model: Transformer, optimizer: Optimizer, guard: Guard, done: int, seconds: float, job: Job
-) -> Checkpoint:
-    tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()} | optimizer.state()
+def _state_folder(context: Context) -> Path:
+    return context.folder / "trivium" / "state"
+
+
+def _state(layout: Layout, optimizer: Optimizer) -> dict[str, Tensor]:
+    return {f"model.{name}": parameter for name, parameter in layout.parameters()} | optimizer.state()
+
+
+def _facts(guard: Guard, seconds: float, job: Job) -> dict[str, Any]:
     plan = {"steps": job.steps, "turn": job.turn}
-    return Checkpoint(
-        done, tensors, {**plan, "seconds": seconds, "guard": guard.state(), "machine": job.machine.facts()}
-    )
+    return {**plan, "seconds": seconds, "guard": guard.state(), "machine": job.machine.facts()}
 
 
-def restore(
-    model: Transformer, optimizer: Optimizer, guard: Guard, folder: Path, job: Job, context: Context
-) -> tuple[int, float]:
-    """Load the newest sound checkpoint that a run of this length passes through. Returns (steps done, seconds)."""
-    found, notes = load_newest(folder, job.passes_through)
+def restore(layout: Layout, optimizer: Optimizer, guard: Guard, job: Job, context: Context) -> tuple[int, float]:
+    """Load the newest sound checkpoint that a run of this length passes through, by however many processes it was
+    written. Returns (steps done, seconds)."""
+    found, notes = load_newest(_state_folder(context), job.passes_through, layout.team)
     for note in notes:
         context.report(Progress(context.folder.name, 0, job.steps, note=note))
     if found is None:
         return 0, 0.0
-    model.load_state_dict({n.removeprefix("model."): t for n, t in found.tensors.items() if n.startswith("model.")})
-    optimizer.load_state(found.tensors)
+    stored = layout.held(found.tensors)
+    with torch.no_grad():
+        for name, parameter in layout.parameters():
+            parameter.copy_(stored[f"model.{name}"])
+    optimizer.load_state(stored)
     guard.load_state(found.facts["guard"])
     note = f"going on from step {found.step} of {job.steps}"
     context.report(Progress(context.folder.name, found.step, job.steps, note=note))
@@ -133,5 +157,5 @@ def restore(
 
 def stored_precision(context: Context, otherwise: str) -> str:
     """The precision that an interrupted stage was started with: it goes on in the same one."""
-    found, _ = load_newest(context.folder / "trivium" / "state")
+    found, _ = load_newest(_state_folder(context))
     return str(found.facts["machine"]["precision"]) if found else otherwise

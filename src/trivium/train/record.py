@@ -13,7 +13,9 @@ from trivium.train.fit import StepRow
 
 
 class Recorder:
-    """Writes a metrics row and reports progress for each step; cuts the metrics back to where training resumed."""
+    """Writes a metrics row and reports progress for each step; cuts the metrics back to where training resumed.
+
+    Of several processes the first one does; what the others ask for does nothing."""
 
     def __init__(self, context: Context, steps: int, unit: str = "tokens") -> None:
         """`unit` is what a step's loss is the mean over; the metrics count it under that name."""
@@ -25,6 +27,8 @@ class Recorder:
 
     def write(self, row: StepRow, **more: Any) -> None:
         """`more` are further figures of this step; those that are None are left out."""
+        if not self.context.ranks.first:
+            return
         if self._file is None:
             self._file = MetricsFile(self.path, keep_until=row.step - 1)
             earlier = read_metrics(self.path)
@@ -58,8 +62,10 @@ class Recorder:
         }
 
 
-def save_model_folder(model: Transformer, tokenizer: Tokenizer, folder: Path) -> None:
-    """Write model and tokenizer, such that `transformers` loads the folder as it is."""
+def save_model_folder(model: Transformer | None, tokenizer: Tokenizer, folder: Path) -> None:
+    """Write model and tokenizer, such that `transformers` loads the folder as it is; without a model another process does."""
+    if model is None:
+        return
     model.eval()
     special: dict[str, int | list[int]] = {"bos_token_id": tokenizer.end_of_text, "pad_token_id": tokenizer.pad}
     special["eos_token_id"] = [tokenizer.end_of_turn, tokenizer.end_of_text]

@@ -49,11 +49,21 @@ def supervised_tokens(batches: Sequence[Batch]) -> float:
 
 
 def accumulate(
-    model: Transformer, batches: Sequence[Any], objective: Objective, denominator: float, machine: Machine
+    model: Transformer,
+    batches: Sequence[Any],
+    objective: Objective,
+    denominator: float,
+    machine: Machine,
+    before_last: Callable[[], None] = lambda: None,
 ) -> float:
-    """Add the gradient of (sum of the objective over `batches`) / `denominator`. Returns that mean, in nats."""
+    """Add the gradient of (sum of the objective over `batches`) / `denominator`. Returns that mean, in nats.
+
+    `before_last` is called before the last batch: after its backward pass the gradients are complete.
+    """
     total = 0.0
-    for batch in batches:
+    for number, batch in enumerate(batches, 1):
+        if number == len(batches):
+            before_last()
         with machine.autocast():
             loss = objective(model, on_device(batch, machine.device)) / denominator
         loss.backward()  # type: ignore[no-untyped-call]

@@ -1,0 +1,127 @@
+"""What processes of the distributed tests do; run as `python -m tests.train.work WHAT FOLDER`, once a process."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+
+from tests.model.shapes import SHAPE, random_model
+from trivium.base.device import Machine
+from trivium.base.progress import Context
+from trivium.base.ranks import ALONE, Parallel, Ranks
+from trivium.base.words import Batch
+from trivium.optim.settings import OptimizerSettings, ScheduleSettings
+from trivium.train.distributed import Team, join
+from trivium.train.fit import Job, fit
+from trivium.train.layout import Layout, place
+from trivium.train.pieces import pieces_to_bytes
+from trivium.train.step import accumulate, next_token_loss, supervised_tokens
+
+CPU = Machine(torch.device("cpu"), torch.float32, 1)
+ROWS = 7  # of a step: 2 and 4 processes have shares of different sizes
+STEPS = 8
+KINDS: tuple[Parallel, ...] = ("replicate", "shard")
+
+
+def packed_batch(seed: int, rows: range = range(ROWS), length: int = 11) -> Batch:
+    """Rows of two documents each, of different lengths, some targets without weight: always the same `ROWS` for a seed."""
+    generator = torch.Generator().manual_seed(seed)
+    tokens = torch.randint(0, SHAPE.vocab_size, (ROWS, length + 1), generator=generator)
+    weights = (torch.rand(ROWS, length, generator=generator) < torch.rand(ROWS, 1, generator=generator)).float()
+    weights[0, 0] = 1.0
+    cuts = torch.randint(1, length, (ROWS, 1), generator=generator)
+    places = torch.arange(length).expand(ROWS, -1)
+    segments = (places >= cuts).long()
+    positions = places - cuts * segments
+    every = Batch(tokens[:, :-1], tokens[:, 1:], weights, segments, positions)
+    part = slice(rows.start, rows.stop)
+    return Batch(*(getattr(every, name)[part] for name in ("tokens", "targets", "weights", "segments", "positions")))
+
+
+def batches_for(ranks: Ranks, most: int) -> Callable[[int], list[Batch]]:
+    """A step's micro-batches of `most` rows for a process."""
+    return lambda step: [packed_batch(step, part) for part in ranks.parts(ROWS, most)]
+
+
+def gradients(layout: Layout, most: int) -> dict[str, torch.Tensor]:
+    """The gradient of step 0, as this process holds it, and the sum of the losses."""
+    ranks, team = layout.team.ranks, layout.team
+    batches = batches_for(ranks, most)(0)
+    (count,) = team.sum(supervised_tokens(batches))
+    loss = accumulate(layout.model, batches, next_token_loss, count, CPU, layout.before_last)
+    layout.reduce()
+    found = {name: p.grad.clone() for name, p in layout.parameters() if p.grad is not None}
+    for _, parameter in layout.parameters():
+        parameter.grad = None
+    return {f"g.{name}": gradient for name, gradient in found.items()} | {"loss": torch.tensor(team.sum(loss))}
+
+
+def job(layout: Layout, optimizer: str, seconds: float = 1e9, most: int = 2) -> Job:
+    return Job(
+        steps=STEPS,
+        batches=batches_for(layout.team.ranks, most),
+        optimizer=OptimizerSettings(name=optimizer, weight_decay=0.1),  # type: ignore[arg-type]
+        schedule=ScheduleSettings(warmup=2, decay_share=0.5),
+        machine=CPU,
+        checkpoint_seconds=seconds,
+        layout=layout,
+    )
+
+
+def losses_of(layout: Layout, work: Job, context: Context) -> list[float]:
+    return [row.loss for row in fit(layout.model, work, context)]
+
+
+def exact(folder: Path, ranks: Ranks) -> None:
+    """Gradients for micro-batches of 1, 2 and all rows, and training with each optimizer, both ways to share a model."""
+    for kind in KINDS:
+        with join(Context(folder, {}, device="cpu", threads=1, ranks=ranks, parallel=kind), "float32") as team:
+            layout = place(random_model(), team)
+            for most in (1, 2, ROWS):
+                pieces = layout.pieces(gradients(layout, most), own=())
+                (folder / f"{kind}-{most}.{ranks.rank}.safetensors").write_bytes(pieces_to_bytes(pieces))
+            for optimizer in ("muon", "adamw"):
+                layout = place(random_model(), team)
+                context = Context(folder / f"{kind}-{optimizer}", {}, ranks=ranks)
+                losses = losses_of(layout, job(layout, optimizer), context)
+                whole = layout.whole()
+                if whole is not None:
+                    save_file(dict(whole.state_dict()), folder / f"{kind}-{optimizer}.safetensors")
+                    (folder / f"{kind}-{optimizer}.json").write_text(json.dumps(losses))
+
+
+def die(folder: Path, ranks: Ranks) -> None:
+    """Train with a checkpoint after every step, from the one that is there; the last process is killed in step 6."""
+    with join(Context(folder, {}, device="cpu", threads=1, ranks=ranks, parallel="shard"), "float32") as team:
+        layout = place(random_model(seed=ranks.size), team)
+        whole = job(layout, "muon", seconds=0.0)
+
+        def batches(step: int) -> Any:
+            if step == 5 and ranks.rank == ranks.size - 1:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return whole.batches(step)
+
+        context = Context(folder, {}, ranks=ranks)
+        losses = []
+        for row in fit(layout.model, Job(**{**vars(whole), "batches": batches}), context):
+            losses.append(row.loss)
+            if ranks.first:
+                (folder / "losses.json").write_text(json.dumps(losses))
+
+
+def alone() -> Team:
+    return Team(CPU, ALONE)
+
+
+if __name__ == "__main__":
+    here = Ranks(*(int(os.environ[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")))
+    torch.set_num_threads(1)
+    {"exact": exact, "die": die}[sys.argv[1]](Path(sys.argv[2]), here)
