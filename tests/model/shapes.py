@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from trivium.model.architecture import Architecture
+from trivium.model.families import FAMILIES
 from trivium.model.transformer import Transformer
 
 SHAPE = Architecture(
@@ -22,7 +23,7 @@ SHAPE = Architecture(
 
 def random_model(shape: Architecture = SHAPE, head: str = "language", seed: int = 0) -> Transformer:
     """No weight is zero or one, so that every path counts."""
-    model = Transformer(shape, head).eval()
+    model = Transformer(shape, FAMILIES[shape.family].head_shape(head)).eval()
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in model.parameters():

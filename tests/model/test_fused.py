@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from tests.reference import elementwise as slow
-from trivium.model.fused import norm_rotate, rms_norm, swiglu
+from trivium.model.fused import geglu, norm_rotate, rms_norm, rotate, swiglu
 from trivium.model.transformer import rotation_table
 
 
@@ -40,17 +40,23 @@ def test_norm_and_rotation_and_their_gradients_also_with_positions_of_each_row()
         theirs = torch.autograd.grad((expected * direction).sum(), (heads, weight))
         for one, other in zip(ours, theirs, strict=True):
             torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+        found, expected = rotate(heads, rotation), slow.rotate(heads, *rotation)
+        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+        (mine,) = torch.autograd.grad((found * direction).sum(), heads)
+        (plain,) = torch.autograd.grad((expected * direction).sum(), heads)
+        torch.testing.assert_close(mine, plain, rtol=1e-5, atol=1e-5)
 
 
-def test_swiglu_and_its_gradient() -> None:
+def test_gated_activations_and_their_gradients() -> None:
     generator = torch.Generator().manual_seed(2)
     both = torch.randn(3, 5, 12, generator=generator, requires_grad=True)
     direction = torch.randn(3, 5, 6, generator=generator)
-    found, expected = swiglu(both), slow.swiglu(both)
-    torch.testing.assert_close(found, expected)
-    (ours,) = torch.autograd.grad((found * direction).sum(), both)
-    (theirs,) = torch.autograd.grad((expected * direction).sum(), both)
-    torch.testing.assert_close(ours, theirs)
+    for fast, plain in ((swiglu, slow.swiglu), (geglu, slow.geglu)):
+        found, expected = fast(both), plain(both)
+        torch.testing.assert_close(found, expected)
+        (ours,) = torch.autograd.grad((found * direction).sum(), both)
+        (theirs,) = torch.autograd.grad((expected * direction).sum(), both)
+        torch.testing.assert_close(ours, theirs)
 
 
 def test_norms_give_what_the_next_product_reads() -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from tests.model.shapes import SHAPE, random_model
+from tests.model.variants import VARIANTS, any_model, shape_of
+from trivium.base.errors import UserError
 from trivium.model.cache import SlotCache
+from trivium.model.heads import Dropout, pool
 from trivium.model.initialise import initialise
 from trivium.model.transformer import Transformer
 
@@ -31,11 +35,13 @@ def test_documents_packed_in_a_row_do_not_see_each_other() -> None:
     assert not torch.allclose(mixed[:, 5:], hidden[:, 5:], atol=1e-3)
 
 
-def test_cached_decoding_equals_the_whole_row_for_rows_of_different_lengths() -> None:
-    model = random_model()
-    tokens = torch.randint(0, SHAPE.vocab_size, (2, 12), generator=torch.Generator().manual_seed(3))
+@pytest.mark.parametrize("variant", [name for name in VARIANTS if shape_of(name).causal])
+def test_cached_decoding_equals_the_whole_row_for_rows_of_different_lengths(variant: str) -> None:
+    shape = shape_of(variant)
+    model = any_model(shape, "language")
+    tokens = torch.randint(0, shape.vocab_size, (2, 12), generator=torch.Generator().manual_seed(3))
     expected = model(tokens)
-    cache = SlotCache(SHAPE, 4, 12, model.embedding.weight)
+    cache = SlotCache(shape, 4, 12, model.embedding.weight)
     slots = torch.tensor([2, 0])
     prompts = torch.tensor([6, 3])
     with torch.no_grad():
@@ -47,6 +53,80 @@ def test_cached_decoding_equals_the_whole_row_for_rows_of_different_lengths() ->
             hidden = model(tokens[torch.arange(2), lengths][:, None], positions=positions, cache=cache)
             torch.testing.assert_close(hidden[:, 0], expected[torch.arange(2), lengths], rtol=1e-4, atol=1e-5)
             lengths = lengths + 1
+
+
+@pytest.mark.parametrize("variant", [name for name in VARIANTS if not shape_of(name).causal])
+def test_padding_and_company_change_neither_an_encoder_s_outputs_nor_its_gradients(variant: str) -> None:
+    shape = shape_of(variant)
+    model = any_model(shape, "masked")
+    generator = torch.Generator().manual_seed(2)
+    rows = [torch.randint(0, shape.vocab_size, (1, length), generator=generator) for length in (9, 2, 5)]
+    alone = [model(row) for row in rows]
+    torch.cat([hidden.square().sum().reshape(1) for hidden in alone]).sum().backward()
+    expected = {
+        name: parameter.grad.clone() for name, parameter in model.named_parameters() if parameter.grad is not None
+    }
+    model.zero_grad()
+    width = 21  # further than any window reaches, so that some padding sees nothing but itself
+    tokens, real = torch.full((3, width), 7), torch.zeros(3, width, dtype=torch.bool)
+    for number, row in enumerate(rows):
+        tokens[number, : row.shape[1]], real[number, : row.shape[1]] = row, True
+    hidden = model(tokens, real=real)
+    assert bool(hidden.isfinite().all())
+    for number, one in enumerate(alone):
+        torch.testing.assert_close(hidden[number : number + 1, : one.shape[1]], one, rtol=1e-5, atol=1e-5)
+    hidden[real].square().sum().backward()
+    for name, parameter in model.named_parameters():
+        if name in expected:
+            torch.testing.assert_close(parameter.grad, expected[name], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("variant", ["bert", "modernbert"])
+def test_an_encoder_s_documents_in_one_row_do_not_see_each_other(variant: str) -> None:
+    model = any_model(shape_of(variant), "masked")
+    generator = torch.Generator().manual_seed(4)
+    first, second = (torch.randint(0, 61, (1, length), generator=generator) for length in (5, 8))
+    segments, positions = torch.tensor([[0] * 5 + [1] * 8]), torch.tensor([[*range(5), *range(8)]])
+    hidden = model(torch.cat([first, second], dim=1), positions=positions, segments=segments)
+    torch.testing.assert_close(hidden[:, :5], model(first), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(hidden[:, 5:], model(second), rtol=1e-5, atol=1e-5)
+
+
+def test_a_prefix_is_seen_from_both_sides_and_what_follows_it_is_not() -> None:
+    model = random_model()
+    tokens = torch.randint(0, SHAPE.vocab_size, (1, 9), generator=torch.Generator().manual_seed(0))
+    prefix = torch.arange(9)[None] < 4
+
+    def changed(place: int) -> list[int]:
+        """Which places' hidden states depend on the token at `place`."""
+        other = tokens.clone()
+        other[0, place] = (other[0, place] + 1) % SHAPE.vocab_size
+        differ = (model(tokens, prefix=prefix) - model(other, prefix=prefix)).abs().amax(dim=2) > 1e-6
+        return differ[0].nonzero().squeeze(1).tolist()
+
+    assert changed(3) == list(range(9))
+    assert changed(6) == [6, 7, 8]
+
+
+def test_pooling_reads_no_padding_on_either_side() -> None:
+    hidden = torch.randn(2, 5, 3, generator=torch.Generator().manual_seed(0))
+    real = torch.tensor([[True, True, False, False, False], [False, False, True, True, True]])
+    for how, expected in (
+        ("cls", [hidden[0, 0], hidden[1, 2]]),
+        ("last", [hidden[0, 1], hidden[1, 4]]),
+        ("mean", [hidden[0, :2].mean(0), hidden[1, 2:].mean(0)]),
+    ):
+        torch.testing.assert_close(pool(hidden, real, how), torch.stack(expected))
+    with pytest.raises(UserError, match="known: cls, mean, last"):
+        pool(hidden, real, "max")
+
+
+def test_dropout_zeroes_its_share_keeps_the_mean_and_draws_the_same_from_the_same_seed() -> None:
+    values = torch.ones(200, 300)
+    dropped = Dropout(0.3, torch.Generator().manual_seed(1))(values)
+    assert abs(float((dropped == 0).float().mean()) - 0.3) < 0.01
+    assert abs(float(dropped.mean()) - 1.0) < 0.01
+    assert torch.equal(dropped, Dropout(0.3, torch.Generator().manual_seed(1))(values))
 
 
 def test_a_fresh_model_starts_as_the_identity_of_its_embedding() -> None:

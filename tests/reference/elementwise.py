@@ -18,3 +18,8 @@ def rotate(heads: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
 def swiglu(gate_up: Tensor) -> Tensor:
     gate, up = gate_up.chunk(2, dim=-1)
     return gate * torch.sigmoid(gate) * up
+
+
+def geglu(gate_up: Tensor) -> Tensor:
+    gate, up = gate_up.chunk(2, dim=-1)
+    return 0.5 * gate * (1 + torch.erf(gate / 2**0.5)) * up

@@ -24,7 +24,7 @@ class SlotCache:
         self._slots: Tensor | None = None
         self._rows = self._columns = torch.empty(0, dtype=torch.long)
         self._width = 0
-        self._mask: Tensor | None = None
+        self._masks: dict[int, Tensor] = {}
 
     @property
     def slots(self) -> int:
@@ -39,8 +39,7 @@ class SlotCache:
         self._slots, self._columns = slots, positions
         self._rows = (torch.arange(len(lengths), device=lengths.device) if slots is None else slots)[:, None]  # (B, 1)
         self._width = int(positions.max()) + 1
-        columns = torch.arange(self._width, device=lengths.device)
-        self._mask = (columns <= positions[:, :, None]).unsqueeze(1)  # (B, 1, T, S)
+        self._masks = {}
         return positions
 
     def extend(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
@@ -51,8 +50,14 @@ class SlotCache:
             return kept_keys[:, :, : self._width], kept_values[:, :, : self._width]
         return kept_keys[self._slots, :, : self._width], kept_values[self._slots, :, : self._width]
 
-    def mask(self) -> Tensor | None:
-        return self._mask
+    def mask(self, window: int) -> Tensor:
+        """Boolean (B, 1, T, S): what is written and not after the query, of the last `window` tokens (0: of all)."""
+        if window not in self._masks:
+            columns = torch.arange(self._width, device=self._columns.device)
+            ahead = columns - self._columns[:, :, None]  # (B, T, S), how far a key lies after its query
+            seen = ahead <= 0
+            self._masks[window] = ((seen & (ahead > -window)) if window else seen).unsqueeze(1)
+        return self._masks[window]
 
     def fork(self, source: Tensor, target: Tensor, length: int) -> None:
         """Copy the first `length` tokens of slots `source` (N,) to slots `target` (N,)."""

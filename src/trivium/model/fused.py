@@ -82,27 +82,53 @@ def norm_rotate(heads: Tensor, weight: Tensor, rotation: tuple[Tensor, Tensor], 
     return result
 
 
-class _SwiGLU(torch.autograd.Function):
+class _Gated(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, gate_up: Tensor) -> Tensor:
+    def forward(ctx: Any, gate_up: Tensor, smooth: bool) -> Tensor:
         ctx.save_for_backward(gate_up)
+        ctx.smooth = smooth
         gate, up = gate_up.chunk(2, dim=-1)
-        return F.silu(gate).mul_(up)
+        return (F.gelu(gate) if smooth else F.silu(gate)).mul_(up)
 
     @staticmethod
-    def backward(ctx: Any, *outputs: Tensor) -> Tensor:
+    def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor, None]:
         (gate_up,) = ctx.saved_tensors
         gradient = outputs[0]
         gate, up = gate_up.chunk(2, dim=-1)
         result = torch.empty_like(gate_up)
         for_gate, for_up = result.chunk(2, dim=-1)
-        torch.mul(gradient, F.silu(gate), out=for_up)
-        torch.ops.aten.silu_backward(gradient * up, gate, grad_input=for_gate)
-        return result
+        torch.mul(gradient, F.gelu(gate) if ctx.smooth else F.silu(gate), out=for_up)
+        backward = torch.ops.aten.gelu_backward if ctx.smooth else torch.ops.aten.silu_backward
+        backward(gradient * up, gate, grad_input=for_gate)
+        return result, None
 
 
 def swiglu(gate_up: Tensor) -> Tensor:
     """silu(gate) * up (Shazeer 2020, eq. 6), (..., F), for gate and up side by side (..., 2F). Only these are kept for
     the gradient, which is written into one tensor like them."""
-    result: Tensor = _SwiGLU.apply(gate_up)  # type: ignore[no-untyped-call]
+    result: Tensor = _Gated.apply(gate_up, False)  # type: ignore[no-untyped-call]
+    return result
+
+
+def geglu(gate_up: Tensor) -> Tensor:
+    """gelu(gate) * up (Shazeer 2020, eq. 6), as `swiglu`."""
+    result: Tensor = _Gated.apply(gate_up, True)  # type: ignore[no-untyped-call]
+    return result
+
+
+class _Rotate(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, heads: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+        ctx.save_for_backward(cosine, sine)
+        return _turn(heads, cosine, sine)
+
+    @staticmethod
+    def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor, None, None]:
+        cosine, sine = ctx.saved_tensors
+        return _turn(outputs[0], cosine, -sine), None, None
+
+
+def rotate(heads: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
+    """Rotate each head (B, T, N, E) by position, as `norm_rotate` does, without a norm; the result is float32."""
+    result: Tensor = _Rotate.apply(heads.float(), *rotation)  # type: ignore[no-untyped-call]
     return result

@@ -18,6 +18,8 @@ from torch import Tensor
 from trivium.model.transformer import Attention, Transformer
 
 EMBEDDING_SCALE = 0.02
+HEADS = ("head_", "pooler.", "pair_out.", "output_bias")
+EMBEDDINGS = ("embedding.", "position_embedding.", "type_embedding.", "unembedding.")
 SHARPNESS = 2.0  # weight of the query and key norms: a look at one of a hundred tokens needs a score well above 5
 BEFORE_GAIN, COPY_GAIN, CARRY_GAIN = 0.06, 0.2, 0.1  # what heads add to a stream whose embeddings have a norm near 0.3
 FAST_PAIRS = 3  # rotary pairs that turn fastest tell neighbouring places apart
@@ -31,25 +33,40 @@ def initialise(model: Transformer, generator: torch.Generator) -> None:
     """
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            if parameter.dim() < 2:
-                parameter.fill_(1.0)
-            elif name.endswith(("attention.out.weight", "feed_forward.down.weight", "score.weight")):
+            if name.endswith("bias") or name.startswith("head_out."):
                 parameter.zero_()
-            elif name.startswith(("embedding", "unembedding")):
+            elif parameter.dim() < 2:
+                parameter.fill_(1.0)
+            elif name.endswith(("attention.out.weight", "feed_forward.down.weight")):
+                parameter.zero_()
+            elif name.startswith(EMBEDDINGS):
                 parameter.normal_(0.0, EMBEDDING_SCALE, generator=generator)
             else:
                 parameter.normal_(0.0, parameter.shape[1] ** -0.5, generator=generator)
 
 
 @torch.no_grad()
+def initialise_head(model: Transformer) -> None:
+    """Draw the layers of the head alone, always the same: they go on a trunk that has learned already. The last one over
+    labels starts at 0."""
+    generator = torch.Generator().manual_seed(0)
+    for name, parameter in model.named_parameters():
+        if name.startswith(("head_dense.", "pooler.", "pair_out.")) and parameter.dim() == 2:
+            parameter.normal_(0.0, parameter.shape[1] ** -0.5, generator=generator)
+        elif name.startswith(HEADS) and (name.endswith("bias") or name.startswith("head_out.")):
+            parameter.zero_()
+
+
+@torch.no_grad()
 def begin_copying(model: Transformer, generator: torch.Generator) -> None:
     """Wire the first two layers as described above, and let the later ones carry values through unchanged.
 
-    Needs at least two layers, as many key heads as query heads, H * E at most D, and 12 numbers a head; a model of
-    another shape is left as it is.
+    Needs a causal model with normalised queries and keys, at least two layers, as many key heads as query heads, H * E at
+    most D, and 12 numbers a head; a model of another shape is left as it is.
     """
     shape = model.shape
     fits = shape.num_layers >= 2 and shape.num_kv_heads == shape.num_heads and shape.head_dim >= 12
+    fits = fits and shape.causal and shape.query_key_norm and not shape.windows
     if not fits or shape.num_heads * shape.head_dim > shape.hidden_size:
         return
     # Every embedding gets the same small part along `common`, from which a head can tell places without a bias.

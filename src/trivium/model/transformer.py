@@ -1,24 +1,49 @@
-"""The one trunk: tokens in, hidden states out; the language-model head and a scalar head beside it.
+"""The one trunk, for decoders and encoders: tokens in, hidden states out; heads over the vocabulary or over labels on it.
 
-It knows only tensors: no loss, no tokenizer, no files. Three ways in, one set of weights: whole rows (training,
-scoring), packed rows with `segments` (documents in one row do not see each other), and a `Cache` (decoding).
+It knows only tensors: no loss, no tokenizer, no files, and no model's name: what it is built of is data (`architecture`).
+Three ways in, one set of weights: whole rows (with padding where `real` says so), packed rows with `segments` (documents in
+one row do not see each other), and a `Cache` (decoding).
 
 Legend: B rows, T new tokens, S tokens in the cache, D hidden size, H query heads, K key and value heads, E head
-size, F intermediate size, V vocabulary.
+size, F intermediate size, V vocabulary, L labels.
 """
 
 from __future__ import annotations
 
+import functools
 import math
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+<<<<<<< HEAD
 from trivium.model.architecture import Architecture
 from trivium.model.attend import LONGEST, attention
 from trivium.model.fused import norm_rotate, rms_norm, swiglu
+=======
+from trivium.model.architecture import GATED, LANGUAGE, Architecture, HeadShape
+from trivium.model.attend import LONGEST, causal_attention, full_attention
+from trivium.model.fused import geglu, norm_rotate, rms_norm, rotate, swiglu
+from trivium.model.heads import pool
+
+Rotation = tuple[Tensor, Tensor]  # cosines and sines (T, 1, E/2) or (B, T, 1, E/2)
+Drop = Callable[[Tensor], Tensor]
+ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
+    "swiglu": swiglu,
+    "geglu": geglu,
+    "gelu": F.gelu,
+    "gelu_tanh": functools.partial(F.gelu, approximate="tanh"),
+    "relu": F.relu,
+    "tanh": torch.tanh,
+}
+
+
+def _keep(values: Tensor) -> Tensor:
+    return values
+>>>>>>> 4c69bfb (Families of published models as rows of a table: gpt2, llama, mistral, qwen2, qwen3, bert, roberta, distilbert, modernbert, with every head, both ways)
 
 
 class Cache(Protocol):
@@ -27,8 +52,8 @@ class Cache(Protocol):
     def extend(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         """Store (B, K, T, E) of `layer` and give back everything to attend to, (B, K, S, E)."""
 
-    def mask(self) -> Tensor | None:
-        """Boolean (B, 1, T, S), True where a query may look; None where plain causal attention is right."""
+    def mask(self, window: int) -> Tensor | None:
+        """Boolean (B, 1, T, S), True where a query of a layer with that window may look."""
 
 
 class RMSNorm(nn.Module):
@@ -43,33 +68,50 @@ class RMSNorm(nn.Module):
         return rms_norm(hidden, self.weight, self.epsilon)
 
 
+def make_norm(shape: Architecture) -> nn.Module:
+    """The norm of the stream: RMSNorm, or LayerNorm (Ba et al. 2016) with or without a bias."""
+    if shape.norm == "rms":
+        return RMSNorm(shape.hidden_size, shape.norm_epsilon)
+    return nn.LayerNorm(shape.hidden_size, shape.norm_epsilon, bias=shape.norm_bias)
+
+
 class Attention(nn.Module):
-    """Causal self-attention with rotary positions and per-head normalised queries and keys."""
+    """Self-attention; queries and keys are normalised head by head and rotated by position where the shape says so."""
 
     def __init__(self, shape: Architecture, layer: int) -> None:
         super().__init__()
-        self.layer = layer
+        self.layer, self.causal = layer, shape.causal
         self.heads, self.kv_heads, self.head_dim = shape.num_heads, shape.num_kv_heads, shape.head_dim
         queries, keys = shape.num_heads * shape.head_dim, shape.num_kv_heads * shape.head_dim
-        self.qkv = nn.Linear(shape.hidden_size, queries + 2 * keys, bias=False)
-        self.out = nn.Linear(queries, shape.hidden_size, bias=False)
-        self.query_norm = RMSNorm(shape.head_dim, shape.norm_epsilon)
-        self.key_norm = RMSNorm(shape.head_dim, shape.norm_epsilon)
+        self.qkv = nn.Linear(shape.hidden_size, queries + 2 * keys, bias=shape.query_bias)
+        self.out = nn.Linear(queries, shape.hidden_size, bias=shape.output_bias)
+        self.normalised = shape.query_key_norm
+        if self.normalised:
+            self.query_norm = RMSNorm(shape.head_dim, shape.norm_epsilon)
+            self.key_norm = RMSNorm(shape.head_dim, shape.norm_epsilon)
 
-    def forward(
-        self, hidden: Tensor, rotation: tuple[Tensor, Tensor], mask: Tensor | None, cache: Cache | None
-    ) -> Tensor:
+    def forward(self, hidden: Tensor, rotation: Rotation | None, mask: Tensor | None, cache: Cache | None) -> Tensor:
         rows, length, _ = hidden.shape
         product = self.qkv(hidden).view(rows, length, -1, self.head_dim)  # (B, T, H+2K, E)
         looking, value = torch.split(product, [self.heads + self.kv_heads, self.kv_heads], dim=2)
-        weight = torch.cat(
-            [self.query_norm.weight.expand(self.heads, -1), self.key_norm.weight.expand(self.kv_heads, -1)]
-        )  # (H+K, E)
-        turned = norm_rotate(looking, weight, rotation, self.query_norm.epsilon)  # (B, T, H+K, E) float32
-        query, key = torch.split(turned.transpose(1, 2), [self.heads, self.kv_heads], dim=1)  # (B, H or K, T, E)
+        looking = looking.float() if rotation is None else self._turned(looking, rotation)
+        query, key = torch.split(looking.transpose(1, 2), [self.heads, self.kv_heads], dim=1)  # (B, H or K, T, E)
         value = value.transpose(1, 2)  # (B, K, T, E)
+<<<<<<< HEAD
         if cache is None and query.device.type == "cpu" and length <= LONGEST:
             mixed = attention(query, key, value, product.dtype, mask, causal=True)  # (B, H, T, E)
+=======
+        if (
+            cache is None
+            and query.device.type == "cpu"
+            and length <= LONGEST
+            and not (self.causal and mask is not None)
+        ):
+            if self.causal:
+                mixed = causal_attention(query, key, value, product.dtype)  # (B, H, T, E)
+            else:
+                mixed = full_attention(query, key, value, product.dtype, mask)
+>>>>>>> 4c69bfb (Families of published models as rows of a table: gpt2, llama, mistral, qwen2, qwen3, bert, roberta, distilbert, modernbert, with every head, both ways)
             return self.out(mixed.transpose(1, 2).reshape(rows, length, -1))  # type: ignore[no-any-return]
         if query.device.type == "cpu":
             value = value.float()
@@ -77,61 +119,116 @@ class Attention(nn.Module):
             query, key = query.to(product.dtype), key.to(product.dtype)
         if cache is not None:
             key, value = cache.extend(self.layer, key, value)  # (B, K, S, E)
+        causal = self.causal and mask is None
         mixed = F.scaled_dot_product_attention(
-            query, key, value, attn_mask=mask, is_causal=mask is None, enable_gqa=self.heads != self.kv_heads
+            query, key, value, attn_mask=mask, is_causal=causal, enable_gqa=self.heads != self.kv_heads
         )  # (B, H, T, E)
         return self.out(mixed.transpose(1, 2).reshape(rows, length, -1))  # type: ignore[no-any-return]  # (B, T, D)
 
+    def _turned(self, looking: Tensor, rotation: Rotation) -> Tensor:
+        """Queries and keys (B, T, H+K, E), normalised where there are norms, and rotated."""
+        if not self.normalised:
+            return rotate(looking, rotation)
+        weight = torch.cat(
+            [self.query_norm.weight.expand(self.heads, -1), self.key_norm.weight.expand(self.kv_heads, -1)]
+        )  # (H+K, E)
+        return norm_rotate(looking, weight, rotation, self.query_norm.epsilon)
+
 
 class FeedForward(nn.Module):
-    """SwiGLU: down(silu(gate(x)) * up(x)) (Shazeer 2020, eq. 6), gate and up in one product."""
+    """down(act(up(x))), or gated: down(act(gate(x)) * up(x)) (Shazeer 2020, eq. 6), gate and up in one product."""
 
     def __init__(self, shape: Architecture) -> None:
         super().__init__()
-        self.gate_up = nn.Linear(shape.hidden_size, 2 * shape.intermediate_size, bias=False)
-        self.down = nn.Linear(shape.intermediate_size, shape.hidden_size, bias=False)
+        self.gated, self.activation = shape.mlp in GATED, ACTIVATIONS[shape.mlp]
+        if self.gated:
+            self.gate_up = nn.Linear(shape.hidden_size, 2 * shape.intermediate_size, bias=shape.mlp_bias)
+        else:
+            self.up = nn.Linear(shape.hidden_size, shape.intermediate_size, bias=shape.mlp_bias)
+        self.down = nn.Linear(shape.intermediate_size, shape.hidden_size, bias=shape.mlp_bias)
 
     def forward(self, hidden: Tensor) -> Tensor:
-        return self.down(swiglu(self.gate_up(hidden)))  # type: ignore[no-any-return]  # (B, T, D)
+        if not self.gated:
+            return self.down(self.activation(self.up(hidden)))  # type: ignore[no-any-return]  # (B, T, D)
+        return self.down(self.activation(self.gate_up(hidden)))  # type: ignore[no-any-return]  # (B, T, D)
 
 
 class Block(nn.Module):
-    """x + attention(norm(x)), then x + feed-forward(norm(x))."""
+    """x + attention(norm(x)), then x + feed-forward(norm(x)); with norms behind: norm(x + attention(x)), and so on."""
 
     def __init__(self, shape: Architecture, layer: int) -> None:
         super().__init__()
-        self.attention_norm = RMSNorm(shape.hidden_size, shape.norm_epsilon)
+        self.before = shape.norm_place == "pre"
+        self.attention_norm = make_norm(shape) if layer or shape.first_norm else nn.Identity()
         self.attention = Attention(shape, layer)
-        self.feed_forward_norm = RMSNorm(shape.hidden_size, shape.norm_epsilon)
+        self.feed_forward_norm = make_norm(shape)
         self.feed_forward = FeedForward(shape)
 
     def forward(
-        self, hidden: Tensor, rotation: tuple[Tensor, Tensor], mask: Tensor | None, cache: Cache | None
+        self,
+        hidden: Tensor,
+        rotation: Rotation | None,
+        mask: Tensor | None,
+        cache: Cache | None,
+        drop: Drop = _keep,
     ) -> Tensor:
-        hidden = hidden + self.attention(self.attention_norm(hidden), rotation, mask, cache)
-        return hidden + self.feed_forward(self.feed_forward_norm(hidden))  # type: ignore[no-any-return]
+        if self.before:
+            hidden = hidden + drop(self.attention(self.attention_norm(hidden), rotation, mask, cache))
+            return hidden + drop(self.feed_forward(self.feed_forward_norm(hidden)))
+        hidden = self.attention_norm(hidden + drop(self.attention(hidden, rotation, mask, cache)))
+        return self.feed_forward_norm(hidden + drop(self.feed_forward(hidden)))  # type: ignore[no-any-return]
 
 
 class Transformer(nn.Module):
-    """A decoder. `head` is 'language' (logits over the vocabulary) or 'score' (one number a position)."""
+    """A trunk with a head. `drop` is applied to the embedding, each sub-layer's output and the head's input.
+
+    `extra` is a further module of the caller's (inputs or outputs that no published model has); its weights are trained and
+    saved with the model's own.
+    """
 
     cosines: Tensor
     sines: Tensor
+    local_cosines: Tensor
+    local_sines: Tensor
 
-    def __init__(self, shape: Architecture, head: str = "language") -> None:
+    def __init__(self, shape: Architecture, head: HeadShape = LANGUAGE) -> None:
         super().__init__()
-        assert head in ("language", "score")
         self.shape, self.head = shape, head
+        self.drop: Drop = _keep
+        self.extra: nn.Module | None = None
         self.embedding = nn.Embedding(shape.vocab_size, shape.hidden_size)
+        if shape.positions == "learned":
+            self.position_embedding = nn.Embedding(shape.position_offset + shape.max_positions, shape.hidden_size)
+        if shape.num_segments:
+            self.type_embedding = nn.Embedding(shape.num_segments, shape.hidden_size)
+        self.embedding_norm = make_norm(shape) if shape.embedding_norm else nn.Identity()
         self.blocks = nn.ModuleList(Block(shape, layer) for layer in range(shape.num_layers))
-        self.final_norm = RMSNorm(shape.hidden_size, shape.norm_epsilon)
-        if head == "score":
-            self.score = nn.Linear(shape.hidden_size, 1, bias=False)
-        elif not shape.tie_embeddings:
+        self.final_norm = make_norm(shape) if shape.norm_place == "pre" else nn.Identity()
+        self._make_head(shape, head)
+        if shape.positions == "rope":
+            self._make_tables(shape)
+
+    def _make_head(self, shape: Architecture, head: HeadShape) -> None:
+        if head.dense:
+            self.head_dense = nn.Linear(shape.hidden_size, shape.hidden_size, bias=head.dense_bias)
+        if head.norm:
+            self.head_norm = make_norm(shape)
+        if not head.over_vocabulary:
+            self.head_out = nn.Linear(shape.hidden_size, len(head.labels), bias=head.bias)
+            return
+        if not shape.tie_embeddings:
             self.unembedding = nn.Linear(shape.hidden_size, shape.vocab_size, bias=False)
-        cosines, sines = rotation_table(shape.max_positions, shape.head_dim, shape.rope_theta)
-        self.register_buffer("cosines", cosines, persistent=False)
-        self.register_buffer("sines", sines, persistent=False)
+        self.output_bias = nn.Parameter(torch.zeros(shape.vocab_size)) if head.bias else None
+        if head.kind == "pretraining":
+            self.pooler = nn.Linear(shape.hidden_size, shape.hidden_size)
+            self.pair_out = nn.Linear(shape.hidden_size, 2)
+
+    def _make_tables(self, shape: Architecture) -> None:
+        for name, theta in (("", shape.rope_theta), ("local_", shape.local_rope_theta)):
+            if theta:
+                cosines, sines = rotation_table(shape.max_positions, shape.head_dim, theta, shape.rope_scaling)
+                self.register_buffer(f"{name}cosines", cosines, persistent=False)
+                self.register_buffer(f"{name}sines", sines, persistent=False)
 
     @property
     def attentions(self) -> list[Attention]:
@@ -140,53 +237,155 @@ class Transformer(nn.Module):
 
     @property
     def output_weight(self) -> Tensor:
-        """(V, D), the language-model head; the embedding itself where the two are tied."""
+        """(V, D), the head over the vocabulary; the embedding itself where the two are tied."""
         return self.embedding.weight if self.shape.tie_embeddings else self.unembedding.weight
 
     def forward(
         self,
         tokens: Tensor,
         *,
+        real: Tensor | None = None,
+        types: Tensor | None = None,
         positions: Tensor | None = None,
         segments: Tensor | None = None,
+        prefix: Tensor | None = None,
         cache: Cache | None = None,
     ) -> Tensor:
-        """Hidden states (B, T, D) after the last norm, for `tokens` (B, T).
+        """Hidden states (B, T, D) after the last norm, for `tokens` (B, T); what follows is (B, T) each.
 
-        `positions` (B, T) are 0..T-1 where not given; `segments` (B, T) keep documents of one row apart.
+        `real` is False on padding, which nothing sees; `types` tell first and second text apart (where the shape has
+        segments); `positions` are 0..T-1 where not given; `segments` keep documents of one row apart; tokens where `prefix`
+        is True are seen by all of their row, also by those before them.
         """
-        length = tokens.shape[1]
-        if positions is None:
-            rotation = self.cosines[:length, None], self.sines[:length, None]  # (T, 1, E/2)
-        else:
-            rotation = self.cosines[positions].unsqueeze(2), self.sines[positions].unsqueeze(2)  # (B, T, 1, E/2)
-        mask = cache.mask() if cache is not None else segment_mask(segments)
+        hidden = self.embed(tokens, positions, types)
+        return self.run(hidden, real=real, positions=positions, segments=segments, prefix=prefix, cache=cache)
+
+    def embed(self, tokens: Tensor, positions: Tensor | None = None, types: Tensor | None = None) -> Tensor:
+        """What the first block reads but for its norm, (B, T, D)."""
         hidden = F.embedding(tokens, self.embedding.weight)  # (B, T, D)
-        for block in self.blocks:
-            hidden = block(hidden, rotation, mask, cache)
+        if self.shape.num_segments:
+            told = types is not None and self.shape.num_segments > 1
+            hidden = hidden + self.type_embedding(types if told else torch.zeros_like(tokens))
+        if self.shape.positions == "learned":
+            if positions is None:
+                positions = torch.arange(tokens.shape[1], device=tokens.device)
+            hidden = hidden + self.position_embedding(positions + self.shape.position_offset)
+        return hidden
+
+    def run(
+        self,
+        hidden: Tensor,
+        *,
+        real: Tensor | None = None,
+        positions: Tensor | None = None,
+        segments: Tensor | None = None,
+        prefix: Tensor | None = None,
+        cache: Cache | None = None,
+    ) -> Tensor:
+        """Hidden states (B, T, D) after the last norm, for embedded tokens (B, T, D)."""
+        length, windows = hidden.shape[1], self.shape.layer_windows
+        masks: dict[int, Tensor | None] = {}
+        for window in set(windows):
+            if cache is not None:
+                masks[window] = cache.mask(window)
+            else:
+                masks[window] = attention_mask(
+                    (length, window, self.shape.causal), hidden.device, real, segments, prefix
+                )
+        rotations = {window: self._rotation(length, positions, bool(window)) for window in set(windows)}
+        hidden = self.drop(self.embedding_norm(hidden))
+        for block, window in zip(self.blocks, windows, strict=True):
+            hidden = block(hidden, rotations[window], masks[window], cache, self.drop)
         return self.final_norm(hidden)  # type: ignore[no-any-return]
 
+    def _rotation(self, length: int, positions: Tensor | None, local: bool) -> Rotation | None:
+        if self.shape.positions != "rope":
+            return None
+        own = local and self.shape.local_rope_theta
+        cosines, sines = (self.local_cosines, self.local_sines) if own else (self.cosines, self.sines)
+        if positions is None:
+            return cosines[:length, None], sines[:length, None]  # (T, 1, E/2)
+        return cosines[positions].unsqueeze(2), sines[positions].unsqueeze(2)  # (B, T, 1, E/2)
+
+    def features(self, hidden: Tensor) -> Tensor:
+        """What the head's last matrix reads, of the size of `hidden` (..., D)."""
+        if self.head.dense:
+            hidden = ACTIVATIONS[self.head.dense](self.head_dense(hidden))
+        return self.head_norm(hidden) if self.head.norm else hidden
+
     def logits(self, hidden: Tensor) -> Tensor:
-        """Logits (..., V) of hidden states (..., D)."""
-        return F.linear(hidden, self.output_weight)
+        """Logits (..., V) of hidden states (..., D); only with a head over the vocabulary."""
+        return F.linear(self.features(hidden), self.output_weight, self.output_bias)
+
+    def pair_logits(self, hidden: Tensor) -> Tensor:
+        """Logits (B, 2) of a pair's relation, from the first token of (B, T, D); only with the 'pretraining' head."""
+        return self.pair_out(torch.tanh(self.pooler(hidden[:, 0])))  # type: ignore[no-any-return]
+
+    def outputs(self, hidden: Tensor, real: Tensor | None = None) -> Tensor:
+        """What the head says of hidden states (B, T, D), padded where `real` (B, T) is False: (B, T, V) over the vocabulary,
+        (B, L) of a row, (B, T, L) of each token or of starts and ends, (B,) for one score a row."""
+        if self.head.over_vocabulary:
+            return self.logits(hidden)
+        if self.head.pool:
+            hidden = pool(hidden, real, self.head.pool)
+        result = self.head_out(self.drop(self.features(self.drop(hidden))))
+        return result.squeeze(-1) if self.head.kind == "score" else result  # type: ignore[no-any-return]
 
     def scores(self, hidden: Tensor) -> Tensor:
         """One number (...) for each hidden state (..., D); only with the 'score' head."""
-        return self.score(hidden).squeeze(-1)  # type: ignore[no-any-return]
+        return self.head_out(hidden).squeeze(-1)  # type: ignore[no-any-return]
 
 
-def segment_mask(segments: Tensor | None) -> Tensor | None:
-    """Boolean (B, 1, T, T), True where a query sees a key: same document, not to the right. None without segments."""
-    if segments is None:
-        return None
-    length = segments.shape[1]
-    causal = torch.ones(length, length, dtype=torch.bool, device=segments.device).tril()  # (T, T)
-    return ((segments.unsqueeze(2) == segments.unsqueeze(1)) & causal).unsqueeze(1)
+def attention_mask(
+    shape: tuple[int, int, bool],
+    device: torch.device,
+    real: Tensor | None,
+    segments: Tensor | None,
+    prefix: Tensor | None,
+) -> Tensor | None:
+    """Boolean (B, 1, T, T) or broadcastable to it, True where a query sees a key; None where nothing is hidden but, in a
+    causal model, what comes after. `shape` is T, the layer's window (0 for all), and whether it is causal.
+
+    A query always sees at least one key (padding sees itself): a row of nothing but minus infinity is not a number.
+    """
+    length, window, causal = shape
+    reach = window - 1 if causal else window // 2  # tokens to a side
+    cut = bool(window) and reach < length - 1
+    if segments is None and prefix is None and not cut:
+        if real is None:
+            return None
+        if not causal:
+            return (real | ~real.any(dim=1, keepdim=True))[:, None, None, :]  # (B, 1, 1, T)
+    places = torch.arange(length, device=device)
+    before = places[:, None] - places  # (T, T), how far a key lies before its query
+    seen = (before >= (0 if causal else -length)).unsqueeze(0)  # (B or 1, T, T)
+    if prefix is not None:
+        seen = seen | prefix.unsqueeze(1)
+    if cut:
+        seen = seen & (before.abs() <= reach)
+    if segments is not None:
+        seen = seen & (segments.unsqueeze(2) == segments.unsqueeze(1))
+    if real is not None:
+        seen = seen & real.unsqueeze(1)
+    return (seen | (before == 0)).unsqueeze(1)
 
 
-def rotation_table(positions: int, head_dim: int, theta: float) -> tuple[Tensor, Tensor]:
-    """Cosines and sines (positions, E/2) of the rotary angles (Su et al. 2021, eq. 15), in float32."""
+def rotation_table(
+    positions: int, head_dim: int, theta: float, scaling: Mapping[str, Any] | None = None
+) -> tuple[Tensor, Tensor]:
+    """Cosines and sines (positions, E/2) of the rotary angles (Su et al. 2021, eq. 15), in float32.
+
+    `scaling` slows them down: linear by a factor (Chen et al. 2023), llama3 only the slow ones (Dubey et al. 2024).
+    """
     frequencies = theta ** (-torch.arange(0, head_dim, 2, dtype=torch.float32) / head_dim)
+    if scaling:
+        slow = frequencies / scaling["factor"]
+        share = torch.zeros_like(frequencies)  # of the unscaled
+        if scaling["rope_type"] == "llama3":
+            low, high = scaling["low_freq_factor"], scaling["high_freq_factor"]
+            turns = scaling["original_max_position_embeddings"] * frequencies / (2 * math.pi)
+            share = ((turns - low) / (high - low)).clamp(0, 1)
+        frequencies = share * frequencies + (1 - share) * slow
     angles = torch.arange(positions, dtype=torch.float32)[:, None] * frequencies
     return angles.cos(), angles.sin()
 

@@ -67,7 +67,5 @@ def save_model_folder(model: Transformer | None, tokenizer: Tokenizer, folder: P
     if model is None:
         return
     model.eval()
-    special: dict[str, int | list[int]] = {"bos_token_id": tokenizer.end_of_text, "pad_token_id": tokenizer.pad}
-    special["eos_token_id"] = [tokenizer.end_of_turn, tokenizer.end_of_text]
-    save(model, folder, special)
-    tokenizer.save(folder, model.shape.max_positions)
+    save(model, folder, tokenizer.special_ids())
+    tokenizer.save(folder, model.shape.max_positions, types=model.shape.num_segments > 1)
