@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import json
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -18,7 +19,19 @@ from trivium.base.errors import CheckpointError, UserError
 from trivium.base.files import hash_bytes, read_json, write_atomic, write_json
 from trivium.base.words import Message
 from trivium.tokenizer.chat import TEMPLATE, ChatTemplate, Rendered
-from trivium.tokenizer.layout import END_OF_TEXT, END_OF_TURN, PAD, SPLIT, read_layout, without_surrogates
+from trivium.tokenizer.framing import Frame, Framed, Spans, frame_of, spans_of
+from trivium.tokenizer.layout import (
+    CLS,
+    END_OF_TEXT,
+    END_OF_TURN,
+    MASK,
+    PAD,
+    SEP,
+    SPECIAL_TOKENS,
+    SPLIT,
+    read_layout,
+    without_surrogates,
+)
 
 if TYPE_CHECKING:
     import numpy
@@ -32,7 +45,14 @@ _BLANK = re.compile(rf"\s{{{LONGEST_BLANK}}}")
 
 
 class Tokenizer:
-    """A byte-level BPE with special tokens and a chat template. It does not change once made."""
+    """A byte-level BPE with special tokens and a chat template. It does not change once made.
+
+    `cls`, `sep` and `mask` are None but in a tokenizer for masked models.
+    """
+
+    cls: int | None
+    sep: int | None
+    mask: int | None
 
     def __init__(self, definition: bytes, template: str = TEMPLATE) -> None:
         """`definition` is the content of a tokenizer.json. Raises CheckpointError where it is not of our form."""
@@ -42,6 +62,7 @@ class Tokenizer:
         self.vocab_size = layout.vocab_size
         self.special = dict(layout.special)
         self.end_of_text, self.end_of_turn, self.pad = (self.special[name] for name in (END_OF_TEXT, END_OF_TURN, PAD))
+        self.cls, self.sep, self.mask = (self.special.get(name) for name in (CLS, SEP, MASK))
         self._ranks = layout.ranks
         self._chat = ChatTemplate(template, layout.special)
 
@@ -50,14 +71,20 @@ class Tokenizer:
 
     @classmethod
     def load(cls, folder: Path) -> Tokenizer:
-        """The tokenizer in `folder`. Raises CheckpointError where its files are missing, damaged or of another form."""
+        """The tokenizer in `folder`, ours or one that another model came with. Raises CheckpointError where its files are
+        missing or damaged."""
         try:
             definition = (folder / DEFINITION).read_bytes()
         except OSError as error:
             raise CheckpointError(
-                f"{folder / DEFINITION}: {error.strerror}; run the stage that writes it again"
+                f"{folder / DEFINITION}: {error.strerror}; run the stage that writes it again, or write it from the files of "
+                "a slow tokenizer with transformers: AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)"
             ) from None
         config = read_json(folder / CONFIG) if (folder / CONFIG).exists() else {}
+        if any(json.dumps(token).encode() not in definition for token in SPECIAL_TOKENS):
+            from trivium.tokenizer.imported import ImportedTokenizer
+
+            return ImportedTokenizer.load(folder)
         template = config.get("chat_template") or TEMPLATE
         if not isinstance(template, str):
             raise CheckpointError(
@@ -68,8 +95,9 @@ class Tokenizer:
         except CheckpointError as error:
             raise CheckpointError(f"{folder}: {error}") from None
 
-    def save(self, folder: Path, max_length: int | None = None) -> None:
-        """Write tokenizer.json and tokenizer_config.json; `max_length` is the longest text that the model beside it reads."""
+    def save(self, folder: Path, max_length: int | None = None, *, types: bool = False) -> None:
+        """Write tokenizer.json and tokenizer_config.json; `max_length` is the longest text that the model beside it reads,
+        `types` whether it tells first and second text apart."""
         write_atomic(folder / DEFINITION, self.definition)
         longest = {} if max_length is None else {"model_max_length": max_length}
         config = {
@@ -78,9 +106,40 @@ class Tokenizer:
             "pad_token": PAD,
             "clean_up_tokenization_spaces": False,
             **longest,
+            **self._masked_config(types),
             "chat_template": self.template,
         }
         write_json(folder / CONFIG, config)
+
+    def _masked_config(self, types: bool) -> dict[str, Any]:
+        if self.mask is None:
+            return {}
+        inputs = ["input_ids", *(["token_type_ids"] if types else []), "attention_mask"]
+        return {"cls_token": CLS, "sep_token": SEP, "mask_token": MASK, "model_input_names": inputs}
+
+    def special_ids(self) -> dict[str, int | list[int]]:
+        """What a model's config.json says of special tokens."""
+        ids: dict[str, int | list[int]] = {"bos_token_id": self.end_of_text, "pad_token_id": self.pad}
+        ids["eos_token_id"] = [self.end_of_turn, self.end_of_text]
+        if self.cls is not None and self.sep is not None:
+            ids |= {"bos_token_id": self.cls, "eos_token_id": self.sep, "cls_token_id": self.cls, "sep_token_id": self.sep}
+        return ids
+
+    def with_chat(self) -> Tokenizer:
+        """A tokenizer that can render conversations: this one."""
+        return self
+
+    def frame(self, first: Sequence[int], second: Sequence[int] | None = None) -> Framed:
+        """The row that a model reads of one text's ids, or of two: with what `AutoTokenizer` puts around them."""
+        return self._frame.put(first, second)
+
+    def added(self, pair: bool) -> int:
+        """How many tokens `frame` adds to one text, or to two."""
+        return self._frame.added(pair)
+
+    def encode_spans(self, text: str) -> Spans:
+        """Ids of `text`, as `encode` has them, with their places in it and their words."""
+        return spans_of(self._library, without_surrogates(text)[0])
 
     def encode(self, text: str) -> list[int]:
         """Ids of `text`; no text becomes a special token. A lone surrogate is read as U+FFFD."""
@@ -131,6 +190,10 @@ class Tokenizer:
         import tiktoken
 
         return tiktoken.Encoding("trivium", pat_str=SPLIT, mergeable_ranks=dict(self._ranks), special_tokens={})
+
+    @functools.cached_property
+    def _frame(self) -> Frame:
+        return frame_of(self._library)
 
     @functools.cached_property
     def _library(self) -> tokenizers.Tokenizer:

@@ -19,6 +19,8 @@ SPLIT = (
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 END_OF_TEXT, PAD, END_OF_TURN = "<|endoftext|>", "<|pad|>", "<|end|>"
+CLS, SEP, MASK = "<|cls|>", "<|sep|>", "<|mask|>"  # only where a masked model is to be trained
+MASKED_TOKENS = (CLS, SEP, MASK)
 ROLES = ("system", "user", "assistant")
 SPECIAL_TOKENS = (END_OF_TEXT, PAD, END_OF_TURN, *(f"<|{role}|>" for role in ROLES))  # the last ids of a vocabulary
 BYTES = 256
@@ -69,7 +71,9 @@ def _faults(content: Mapping[str, Any], model: Mapping[str, Any]) -> Iterator[st
     split, byte_level = steps[0], steps[-1]
     if model.get("type") != "BPE":
         yield f"its model is {model.get('type')}, not BPE"
-    if content.get("normalizer") or content.get("post_processor"):
+    tokens = {token["content"] for token in content["added_tokens"]}
+    framed = (content.get("post_processor") or {}).get("type") == "TemplateProcessing" and tokens.issuperset(MASKED_TOKENS)
+    if content.get("normalizer") or (content.get("post_processor") and not framed):
         yield "it normalises or adds to the text"
     if (
         len(steps) != 2
