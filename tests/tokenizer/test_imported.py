@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +20,13 @@ from trivium.tokenizer.imported import ImportedTokenizer
 
 transformers = pytest.importorskip("transformers")
 
-TEXTS = ["The fox's 12345 foxes don't, e\u0301 ß İ 中文 👩‍👧!", "  two  spaces\n\tand lines\r\n", "", "a", *OTHER_SCRIPTS]
+TEXTS = [
+    "The fox's 12345 foxes don't, e\u0301 ß İ 中文 👩‍👧!",
+    "  two  spaces\n\tand lines\r\n",
+    "",
+    "a",
+    *OTHER_SCRIPTS,
+]
 BERT_PARTS = ["[CLS]", "[SEP]", "[PAD]", "[MASK]", "[UNK]"]
 
 
@@ -50,7 +57,14 @@ def byte_level() -> tuple[Library, dict[str, str]]:
         trainers.BpeTrainer(vocab_size=500, special_tokens=special, initial_alphabet=alphabet, show_progress=False),
     )
     library.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0), add_prefix_space=False)
-    return library, {"bos_token": "<s>", "cls_token": "<s>", "sep_token": "</s>", "eos_token": "</s>", "pad_token": "<pad>", "mask_token": "<mask>"}
+    return library, {
+        "bos_token": "<s>",
+        "cls_token": "<s>",
+        "sep_token": "</s>",
+        "eos_token": "</s>",
+        "pad_token": "<pad>",
+        "mask_token": "<mask>",
+    }
 
 
 def unigram() -> tuple[Library, dict[str, str]]:
@@ -67,14 +81,17 @@ def unigram() -> tuple[Library, dict[str, str]]:
 
 def byte_fallback() -> tuple[Library, dict[str, str]]:
     """As Llama 2 has it: BPE over characters, bytes for those that are not known, a beginning before each text."""
-    bytes_ = [f"<0x{byte:02X}>" for byte in range(256)]
     library = Library(models.BPE(byte_fallback=True, fuse_unk=True, unk_token="<unk>"))
     library.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
     library.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
     trainer = trainers.BpeTrainer(
-        vocab_size=600, special_tokens=["<unk>", "<s>", "</s>", *bytes_], limit_alphabet=40, show_progress=False
+        vocab_size=600, special_tokens=["<unk>", "<s>", "</s>"], limit_alphabet=40, show_progress=False
     )
     library.train_from_iterator(tiny_texts(), trainer)
+    content = json.loads(library.to_str())
+    vocabulary = content["model"]["vocab"]
+    vocabulary |= {f"<0x{byte:02X}>": len(vocabulary) + byte for byte in range(256)}
+    library = Library.from_str(json.dumps(content))
     library.post_processor = processors.TemplateProcessing(
         single="<s> $A", pair="<s> $A <s>:1 $B:1", special_tokens=[("<s>", 1)]
     )
@@ -96,7 +113,11 @@ def other_pattern() -> tuple[Library, dict[str, str]]:
 
 
 KINDS: list[Callable[[], tuple[Library, dict[str, str]]]] = [
-    word_piece, byte_level, unigram, byte_fallback, other_pattern
+    word_piece,
+    byte_level,
+    unigram,
+    byte_fallback,
+    other_pattern,
 ]
 
 
@@ -133,11 +154,11 @@ def test_ids_and_frames_are_those_of_transformers_before_and_after_a_round_trip(
 def test_no_text_becomes_a_special_token(tmp_path: Path, kind: Any) -> None:
     written(kind, tmp_path)
     tokenizer = Tokenizer.load(tmp_path)
-    special = set(tokenizer.special.values()) - {tokenizer.special.get("<unk>"), tokenizer.special.get("[UNK]")}
+    unknown = {tokenizer.special.get(name) for name in ("<unk>", "[UNK]")}
     for text in tokenizer.special:
-        if not text.startswith("<0x"):
-            ids = pickle.loads(pickle.dumps(tokenizer)).encode(f"a {text} b{text}")
-            assert not {number for number in ids if tokenizer.pieces([number], keep_special=False) == [b""]} & special
+        ids = pickle.loads(pickle.dumps(tokenizer)).encode(f"a {text} b{text}")
+        assert not (set(tokenizer.special.values()) - unknown).intersection(ids)
+        assert tokenizer.encode_many([f"a {text} b{text}"])[0].tolist() == ids
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -147,8 +168,8 @@ def test_places_and_words_of_tokens(tmp_path: Path, kind: Any) -> None:
     text = "The quick foxes, 42 of them"
     spans = tokenizer.encode_spans(text)
     assert spans.ids == tokenizer.encode(text)
-    assert [text[start:end].strip() for start, end in zip(spans.starts, spans.ends, strict=True)][0] in ("The", "Th", "T", "")
-    assert "".join(text[start:end] for start, end in zip(spans.starts, spans.ends, strict=True)).replace(" ", "") == text.replace(" ", "")
+    covered = {place for start, end in zip(spans.starts, spans.ends, strict=True) for place in range(start, end)}
+    assert covered >= {place for place, character in enumerate(text) if character != " "}
     assert spans.words == sorted(spans.words)
 
 

@@ -122,7 +122,12 @@ class Tokenizer:
         ids: dict[str, int | list[int]] = {"bos_token_id": self.end_of_text, "pad_token_id": self.pad}
         ids["eos_token_id"] = [self.end_of_turn, self.end_of_text]
         if self.cls is not None and self.sep is not None:
-            ids |= {"bos_token_id": self.cls, "eos_token_id": self.sep, "cls_token_id": self.cls, "sep_token_id": self.sep}
+            ids |= {
+                "bos_token_id": self.cls,
+                "eos_token_id": self.sep,
+                "cls_token_id": self.cls,
+                "sep_token_id": self.sep,
+            }
         return ids
 
     def with_chat(self) -> Tokenizer:

@@ -93,7 +93,9 @@ def _pieces(encoding: tokenizers.Encoding, texts: int) -> tuple[tuple[tuple[tupl
             types.append(kind)
             pieces.append([])
         elif text != len(types) - 1 or pieces[-1]:
-            raise CheckpointError("tokenizer.json: its post-processor puts the second text first; that is not supported")
+            raise CheckpointError(
+                "tokenizer.json: its post-processor puts the second text first; that is not supported"
+            )
     if len(types) != texts:
         raise CheckpointError("tokenizer.json: its post-processor leaves a text out; that is not supported")
     return tuple(tuple(piece) for piece in pieces), types

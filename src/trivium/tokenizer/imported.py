@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from trivium.base.files import hash_bytes, read_json, write_atomic, write_json
 from trivium.base.words import Message
 from trivium.tokenizer.bpe import CONFIG, DEFINITION, Tokenizer
 from trivium.tokenizer.chat import TEMPLATE, ChatTemplate, Rendered
-from trivium.tokenizer.framing import spans_of
+from trivium.tokenizer.framing import Spans, spans_of
 from trivium.tokenizer.layout import END_OF_TURN, PAD, ROLES, without_surrogates
 
 if TYPE_CHECKING:
@@ -48,12 +49,14 @@ class ImportedTokenizer(Tokenizer):
         self.cls, self.sep, self.mask = (self._named(name) for name in ("cls_token", "sep_token", "mask_token"))
         end = next((i for i in map(self._named, ("eos_token", "sep_token", "bos_token")) if i is not None), None)
         if end is None:
-            raise CheckpointError("tokenizer_config.json: neither eos_token nor sep_token says what ends a text; add one")
+            raise CheckpointError(
+                "tokenizer_config.json: neither eos_token nor sep_token says what ends a text; add one"
+            )
         self.end_of_text = end
         self.end_of_turn = self.special.get(END_OF_TURN, end)
         padding = self._named("pad_token")
         self.pad = end if padding is None else padding
-        self._chat = ChatTemplate(template, self.special) if template else None
+        self._talk = ChatTemplate(template, self.special) if template else None
 
     def __reduce__(self) -> tuple[Any, ...]:
         return ImportedTokenizer, (self.definition, self.config, self.template)
@@ -97,13 +100,15 @@ class ImportedTokenizer(Tokenizer):
 
         library = self._new_library()
         padding = [] if self._named("pad_token") is not None else [PAD]
-        library.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in (*CHAT_TOKENS, *padding)])
+        library.add_special_tokens(
+            [AddedToken(token, special=True, normalized=False) for token in (*CHAT_TOKENS, *padding)]
+        )
         config = {**self.config, **({"pad_token": PAD} if padding else {})}
         return ImportedTokenizer(library.to_str(pretty=True).encode(), config, TEMPLATE)
 
     def encode(self, text: str) -> list[int]:
         """Ids of `text` alone; no text becomes a special token. A lone surrogate is read as U+FFFD."""
-        return list(self._library.encode(without_surrogates(text)[0], add_special_tokens=False).ids)
+        return self.encode_spans(text).ids
 
     def encode_many(self, texts: Iterable[str]) -> list[numpy.ndarray[Any, Any]]:
         """For each text its ids, uint32 (T,), as `encode` has them."""
@@ -111,7 +116,29 @@ class ImportedTokenizer(Tokenizer):
 
         clean = [without_surrogates(text)[0] for text in texts]
         encoded = self._library.encode_batch_fast(clean, add_special_tokens=False)
-        return [numpy.array(one.ids, numpy.uint32) for one in encoded]
+        return [
+            numpy.array(self.encode(text) if self._control.intersection(one.ids) else one.ids, numpy.uint32)
+            for one, text in zip(encoded, clean, strict=True)
+        ]
+
+    def encode_spans(self, text: str) -> Spans:
+        """Ids of `text`, as `encode` has them, with their places in it and their words."""
+        text = without_surrogates(text)[0]
+        spans = spans_of(self._library, text)
+        if not self._control.intersection(spans.ids):
+            return spans
+        # a special token that is also a piece of the model's own: cut in two, its text gives no such piece
+        whole, at = Spans([], [], [], []), 0
+        for end in [*(found.start() + 1 for found in self._control_texts.finditer(text)), len(text)]:
+            part = spans_of(self._library, text[at:end])
+            words = whole.words[-1] + 1 if whole.words else 0
+            whole.ids.extend(part.ids)
+            whole.starts.extend(at + start for start in part.starts)
+            whole.ends.extend(at + stop for stop in part.ends)
+            whole.words.extend(words + word for word in part.words)
+            at = end
+        assert not self._control.intersection(whole.ids), f"{text!r} still makes a special token"
+        return whole
 
     def decode(self, ids: Iterable[int], keep_special: bool = False) -> str:
         """The text of `ids`. Raises UserError for an id out of range."""
@@ -129,20 +156,31 @@ class ImportedTokenizer(Tokenizer):
 
     def render(self, messages: Sequence[Message], add_generation_prompt: bool = False) -> Rendered:
         """As the base class has it; where the assistant's words begin is found by the places of tokens in the text."""
-        if self._chat is None:
-            raise UserError("this tokenizer has no chat template; use one that has, or a model that was fine-tuned to chat")
+        if self._talk is None:
+            raise UserError(
+                "this tokenizer has no chat template; use one that has, or a model that was fine-tuned to chat"
+            )
         ids: list[int] = []
         mask: list[bool] = []
-        for part in self._chat.parts(messages, add_generation_prompt):
+        for part in self._talk.parts(messages, add_generation_prompt):
             if part.special is not None:
                 ids.append(part.special)
                 mask.append(part.learned is not None)
                 continue
-            spans = spans_of(self._library, part.text)
+            spans = self.encode_spans(part.text)
             ids += spans.ids
             first = len(part.text) if part.learned is None else part.learned
             mask += [end > first for end in spans.ends]
         return Rendered(ids, mask)
+
+    @functools.cached_property
+    def _control(self) -> frozenset[int]:
+        """Special tokens that no text may become; what stands for an unknown character may come of text."""
+        return frozenset(self.special.values()) - {self._named("unk_token")}
+
+    @functools.cached_property
+    def _control_texts(self) -> re.Pattern[str]:
+        return re.compile("|".join(re.escape(token) for token in sorted(self.special, key=len, reverse=True)))
 
     def _named(self, name: str) -> int | None:
         """The id of a special token that the config names."""

@@ -72,7 +72,9 @@ def _faults(content: Mapping[str, Any], model: Mapping[str, Any]) -> Iterator[st
     if model.get("type") != "BPE":
         yield f"its model is {model.get('type')}, not BPE"
     tokens = {token["content"] for token in content["added_tokens"]}
-    framed = (content.get("post_processor") or {}).get("type") == "TemplateProcessing" and tokens.issuperset(MASKED_TOKENS)
+    framed = (content.get("post_processor") or {}).get("type") == "TemplateProcessing" and tokens.issuperset(
+        MASKED_TOKENS
+    )
     if content.get("normalizer") or (content.get("post_processor") and not framed):
         yield "it normalises or adds to the text"
     if (

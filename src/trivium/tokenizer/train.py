@@ -29,7 +29,8 @@ _RUN = re.compile(rf"\S{{{LONGEST_PIECE}}}|\s{{{LONGEST_PIECE}}}")
 def train(texts: Iterable[str], vocab_size: int, masked: bool = False) -> Tokenizer:
     """A tokenizer of exactly `vocab_size` tokens, special ones included; the same texts give the same bytes.
 
-    With `masked` it has the tokens of a masked model too, and puts them around texts. Raises UserError, with the largest size that would do, where the texts do not support that many.
+    With `masked` it has the tokens of a masked model too, and puts them around texts.
+    Raises UserError, with the largest size that would do, where the texts do not support that many.
     """
     from tokenizers import AddedToken, Regex, decoders, models, pre_tokenizers, processors, trainers
     from tokenizers import Tokenizer as Trainee
