@@ -19,13 +19,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-<<<<<<< HEAD
-from trivium.model.architecture import Architecture
-from trivium.model.attend import LONGEST, attention
-from trivium.model.fused import norm_rotate, rms_norm, swiglu
-=======
 from trivium.model.architecture import GATED, LANGUAGE, Architecture, HeadShape
-from trivium.model.attend import LONGEST, causal_attention, full_attention
+from trivium.model.attend import LONGEST, attention
 from trivium.model.fused import geglu, norm_rotate, rms_norm, rotate, swiglu
 from trivium.model.heads import pool
 
@@ -43,7 +38,6 @@ ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
 
 def _keep(values: Tensor) -> Tensor:
     return values
->>>>>>> 4c69bfb (Families of published models as rows of a table: gpt2, llama, mistral, qwen2, qwen3, bert, roberta, distilbert, modernbert, with every head, both ways)
 
 
 class Cache(Protocol):
@@ -97,21 +91,8 @@ class Attention(nn.Module):
         looking = looking.float() if rotation is None else self._turned(looking, rotation)
         query, key = torch.split(looking.transpose(1, 2), [self.heads, self.kv_heads], dim=1)  # (B, H or K, T, E)
         value = value.transpose(1, 2)  # (B, K, T, E)
-<<<<<<< HEAD
         if cache is None and query.device.type == "cpu" and length <= LONGEST:
-            mixed = attention(query, key, value, product.dtype, mask, causal=True)  # (B, H, T, E)
-=======
-        if (
-            cache is None
-            and query.device.type == "cpu"
-            and length <= LONGEST
-            and not (self.causal and mask is not None)
-        ):
-            if self.causal:
-                mixed = causal_attention(query, key, value, product.dtype)  # (B, H, T, E)
-            else:
-                mixed = full_attention(query, key, value, product.dtype, mask)
->>>>>>> 4c69bfb (Families of published models as rows of a table: gpt2, llama, mistral, qwen2, qwen3, bert, roberta, distilbert, modernbert, with every head, both ways)
+            mixed = attention(query, key, value, product.dtype, mask, causal=self.causal)  # (B, H, T, E)
             return self.out(mixed.transpose(1, 2).reshape(rows, length, -1))  # type: ignore[no-any-return]
         if query.device.type == "cpu":
             value = value.float()
