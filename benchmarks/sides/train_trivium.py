@@ -27,11 +27,11 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     for name in ("vocab", "width", "layers", "heads", "length", "rows", "steps", "threads", "seed"):
         parser.add_argument(f"--{name}", type=int, required=True)
+    parser.add_argument("--micro-rows", type=int, default=0, help="rows of a micro-batch; 0 for all of a step")
     parser.add_argument("--tokens", type=Path, required=True, help="token ids, 16 bits each")
     parser.add_argument("--work", type=Path, required=True, help="an empty folder")
     given = parser.parse_args()
     machine = choose_machine("cpu", given.threads, "auto")
-    peak = measure_gemm(torch.bfloat16, size=2048, seconds=0.5)
     shape = Architecture(
         vocab_size=given.vocab,
         hidden_size=given.width,
@@ -45,12 +45,14 @@ def main() -> None:
     model = Transformer(shape)
     initialise(model, torch.Generator().manual_seed(given.seed))
     stream = numpy.memmap(given.tokens, numpy.uint16, "r")
-    weights = torch.ones(given.rows, given.length)
+    micro = given.micro_rows or given.rows
+    weights = torch.ones(micro, given.length)
 
     def batches(step: int) -> list[Batch]:
         starts = numpy.random.default_rng((given.seed, step)).integers(0, len(stream) - given.length - 1, given.rows)
         rows = torch.from_numpy(stream[starts[:, None] + numpy.arange(given.length + 1)].astype(numpy.int64))
-        return [Batch(rows[:, :-1].contiguous(), rows[:, 1:].contiguous(), weights)]
+        cuts = torch.split(rows, micro)
+        return [Batch(cut[:, :-1].contiguous(), cut[:, 1:].contiguous(), weights[: len(cut)]) for cut in cuts]
 
     job = Job(
         steps=given.steps,
@@ -67,7 +69,7 @@ def main() -> None:
         "loss": rows[-1].loss,
         "flops_per_token": shape.flops_per_token(given.length),
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "peak_gflops": peak,
+        "peak_gflops": measure_gemm(torch.bfloat16, size=1024, seconds=0.5),
         "precision": str(machine.dtype).removeprefix("torch."),
     }
     print(json.dumps(result))
