@@ -86,10 +86,11 @@ def _device_faults(recipe: Recipe) -> list[str]:
 
 def look_at(source: Any) -> list[str]:
     """What is wrong with the beginning of a source's data: of the source as a whole, or else of each of its files."""
-    from trivium.data.sources import files, instructions
+    from trivium.data.formats import SUFFIXES
+    from trivium.data.sources import instructions
 
     whole = _fault_of(source)
-    readers = {"files": files.SUFFIXES, "instructions": instructions.SUFFIXES}
+    readers = {"files": SUFFIXES, "instructions": instructions.SUFFIXES}
     if source.kind not in readers:
         return [whole] if whole else []
     told = [fault for file in _first(source.path, readers[source.kind]) if (fault := _fault_of_file(source, file))]
