@@ -106,7 +106,7 @@ def data(run: Run) -> Data | None:
         _amounts("By source", content.get("by_source")),
         _counts("Left out, and why", content.get("dropped"), content.get("names")),
         _counts("Taken in, but mended", content.get("mended"), content.get("names")),
-        *(_bars(table.title, table.columns, table.rows, {}) for table in tables_of(content)),
+        *(_bars(table.title, table.columns, table.rows, {}, table.ranked) for table in tables_of(content)),
     )
     shown = tuple(table for table in tables if table is not None)
     return Data(_figures(content, _FIGURES), shown, samples_of(content))
@@ -183,11 +183,12 @@ def _bars(
     columns: tuple[str, ...],
     rows: Sequence[tuple[Any, Number, tuple[str, ...]]],
     examples: Mapping[Any, Any],
+    ranked: bool = True,
 ) -> Bars | None:
     if not rows:
         return None
-    rows = sorted(rows, key=lambda row: -row[1])
-    longest = max(rows[0][1], 1e-9)
+    rows = sorted(rows, key=lambda row: -row[1]) if ranked else rows
+    longest = max(*(row[1] for row in rows), 1e-9)
     bars = [
         Bar(
             label=label(name).replace("_", " "),

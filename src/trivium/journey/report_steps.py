@@ -18,11 +18,12 @@ FATE_COLUMNS = ("Documents", "Characters")
 
 @dataclass(frozen=True)
 class Table:
-    """A title, the names of its values, and rows: (name, what the bar shows, values as text)."""
+    """A title, the names of its values, and rows: (name, what the bar shows, values as text); `ranked`: largest first."""
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, Number, tuple[str, ...]], ...]
+    ranked: bool = True
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,9 @@ def tables_of(content: Mapping[str, Any]) -> Iterator[Table]:
     lengths = content.get("lengths")
     if isinstance(lengths, Mapping):
         known = sorted((int(name), value) for name, value in lengths.items() if str(name).isdigit())
-        yield from _counts("Documents by length", {f"up to {size:,} characters": value for size, value in known})
+        yield from _counts(
+            "Documents by length", {f"up to {size:,} characters": value for size, value in known}, ranked=False
+        )
     duplicates = content.get("duplicates")
     if isinstance(duplicates, Mapping):
         named = {
@@ -57,9 +60,8 @@ def tables_of(content: Mapping[str, Any]) -> Iterator[Table]:
         yield from _counts("Duplicates", named)
         groups = duplicates.get("near_groups")
         if isinstance(groups, Mapping):
-            yield from _counts(
-                "Groups of nearly the same", {f"of {label(size)}": value for size, value in groups.items()}
-            )
+            sizes = {f"of {label(size)}": value for size, value in groups.items()}
+            yield from _counts("Groups of nearly the same", sizes, ranked=False)
     verdicts = content.get("quality")
     for preset, figures in verdicts.items() if isinstance(verdicts, Mapping) else ():
         yield from _counts(f"Documents beyond a limit of {label(preset)}", figures)
@@ -87,11 +89,11 @@ def _fates(title: str, by_fate: Any) -> Iterator[Table]:
         yield Table(title, FATE_COLUMNS, tuple(rows))
 
 
-def _counts(title: str, counts: Any) -> Iterator[Table]:
+def _counts(title: str, counts: Any, ranked: bool = True) -> Iterator[Table]:
     rows = [
         (label(name), found, (count(found),))
         for name, value in (counts.items() if isinstance(counts, Mapping) else ())
         if (found := number(value))
     ]
     if rows:
-        yield Table(title, ("Times",), tuple(rows))
+        yield Table(title, ("Times",), tuple(rows), ranked)
