@@ -148,3 +148,21 @@ def test_other_executors_give_the_same_bytes(tmp_path: Path, texts: Path, execut
     assert gathered(texts, tmp_path / "other", executor=executor, workers=2) == gathered(
         texts, tmp_path / "own", workers=1
     )
+
+
+def test_a_later_corpus_is_compared_with_an_earlier_one(tmp_path: Path, texts: Path) -> None:
+    duplicates = {"near": True, "keep_index": True}
+    first = gathered(texts, tmp_path / "first", duplicates=duplicates)
+    kept = json.loads((tmp_path / "first/index/index.json").read_text())["documents"]
+    assert kept == sum(first[f"documents/{split}.jsonl"].count(b"\n") for split in ("train", "valid"))
+    rows = [json.loads(line) for line in first["documents/train.jsonl"].splitlines()[:40]]
+    changed = [{"text": row["text"].replace("word1", "worm1", 1)} for row in rows[20:]]
+    many = [{"text": " ".join(f"new{number}x{word}" for word in range(40))} for number in range(60)]
+    (tmp_path / "later.jsonl").write_text("".join(json.dumps(row) + "\n" for row in [*rows[:20], *changed, *many]))
+    against = {"near": True, "similarity": 0.6, "against": [str(tmp_path / "first/index")]}
+    second = gathered(tmp_path / "later.jsonl", tmp_path / "second", duplicates=against, quality={"report": []})
+    account = [json.loads(line) for line in second["steps/documents.jsonl"].splitlines()]
+    assert [row["dropped"] for row in account[:20]] == ["exact duplicate (documents)"] * 20
+    near = [row for row in account[20:40] if row["dropped"] == "near duplicate"]
+    assert len(near) >= 14 and {row["nearly"] for row in near} == {"a document of an earlier corpus"}
+    assert account[40]["dropped"] is None

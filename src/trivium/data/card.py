@@ -40,6 +40,7 @@ CONTEXT = {
     "data": {"@id": "cr:data", "@type": "@json"},
     "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
     "dct": "http://purl.org/dc/terms/",
+    "equivalentProperty": "cr:equivalentProperty",
     "examples": {"@id": "cr:examples", "@type": "@json"},
     "extract": "cr:extract",
     "field": "cr:field",
@@ -184,6 +185,7 @@ def _croissant(name: str, facts: Mapping[str, Any], events: list[dict[str, Any]]
         "conformsTo": "http://mlcommons.org/croissant/1.1",
         "name": name,
         "description": _described(name, facts),
+        "citeAs": f"{name}, gathered with Trivium, {newest[:10]}",
         "license": sorted({str(event["license"]) for event in _sources(events)}),
         "url": f"urn:sha256:{events[-1]['hash']}",  # of the manifest: where it will be published nobody knows yet
         "creator": {"@type": "sc:Organization", "name": "not named"},

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict
 
 from trivium import __version__
 from trivium.base.errors import TriviumError
-from trivium.base.files import CHUNK, hash_json, read_json, write_atomic
+from trivium.base.files import CHUNK, hash_json, read_json, write_atomic, write_json
 from trivium.data.find import find_files
 from trivium.data.formats import SUFFIXES, format_of
 from trivium.data.ledger import Ledger
@@ -122,14 +122,7 @@ def work(folder: str | Path, numbers: Sequence[int] | None = None) -> None:
                 return
             do_unit(plan, number, place)
     except TriviumError as error:
-        write_atomic(place / FAULT, hash_free_fault(error))
-
-
-def hash_free_fault(error: TriviumError) -> str:
-    """A fault as JSON."""
-    import json
-
-    return json.dumps({"kind": type(error).__name__, "message": str(error)})
+        write_json(place / FAULT, {"kind": type(error).__name__, "message": str(error)})
 
 
 def do_unit(plan: Plan, number: int, folder: Path) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from trivium.base.errors import RecipeError, UserError
-from trivium.data.find import files_at
+from trivium.data.find import files_at, suffix_of
 from trivium.data.sources import lack_of
 from trivium.journey.graph import STAGES, StageTable, in_order, load_stage
 from trivium.journey.recipe import Recipe, missing_paths, read_recipe, valid_sections
@@ -98,7 +98,7 @@ def look_at(source: Any) -> list[str]:
 
 
 def _first(path: Path, suffixes: Sequence[str]) -> Iterator[Path]:
-    return islice((file for file in files_at(path) if file.suffix.lower() in suffixes), FILES)
+    return islice((file for file in files_at(path) if suffix_of(file) in suffixes), FILES)
 
 
 def _fault_of_file(source: Any, file: Path) -> str | None:

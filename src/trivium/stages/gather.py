@@ -202,8 +202,9 @@ def _prepare(settings: GatherSettings, names: list[str], context: Context, expec
     from trivium.data.prepared import Corpus
     from trivium.data.units import Work, make_plan
 
-    strict = Ledger()
-    items = [(item.name, item.text) for item in evaluation_items(settings.contamination.against, strict)]
+    # A damaged evaluation set always stops the run: what is not known of it cannot be kept out of training.
+    found = evaluation_items(settings.contamination.against, Ledger(strict=True))
+    items = [(item.name, item.text) for item in found]
     items += _own_heldout(settings, names)
     steps = StepSettings(**{name: getattr(settings, name) for name in StepSettings.model_fields})
     plan = make_plan(
