@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from trivium.data.private import KINDS, PrivateSettings, find, redact
@@ -22,12 +26,12 @@ def test_placeholders_say_what_was_there() -> None:
 
 
 def test_surrogates_are_the_same_for_the_same_value_and_key() -> None:
-    settings = PrivateSettings(find=("email", "ip"), replace="surrogate", surrogate_key="a long secret")
-    one = redact("a@post.org wrote, A@Post.org answered, b@post.org did not, from 8.8.4.4", settings).text
+    wanted = PrivateSettings(find=("email", "ip"), replace="surrogate", surrogate_key="a long secret")
+    one = redact("a@post.org wrote, A@Post.org answered, b@post.org did not, from 8.8.4.4", wanted).text
     words = one.replace(",", "").split()
     assert words[0] == words[2] != words[4] and words[0].endswith("@example.org")
     assert words[-1].startswith("192.0.2.")
-    other = settings.model_copy(update={"surrogate_key": "another secret"})
+    other = wanted.model_copy(update={"surrogate_key": "another secret"})
     assert redact("a@post.org", other).text != words[0]
     with pytest.raises(ValidationError, match="surrogate_key must have 8 characters"):
         PrivateSettings(find=("email",), replace="surrogate")
@@ -43,3 +47,14 @@ def test_long_runs_hold_nothing_and_end(text: str) -> None:
     assert (
         list(find(text, KINDS)) == []
     )  # a walk that went back at every place would not end within the test's time limit
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.text("AZ09 .-+@:/(abz\u00e9\u0660\uff11", max_size=60),
+    st.sampled_from(["", "XX12 ", "DE89 ", "+", "1.2.3.", "a@", "4111 ", "2001:"]),
+)
+def test_no_text_breaks_a_rule(text: str, start: str) -> None:
+    found = list(find(start + text, KINDS))
+    assert all(0 <= one.start < one.end <= len(start + text) for one in found)
+    assert all(one.end <= other.start for one, other in itertools.pairwise(found))

@@ -109,7 +109,7 @@ def ibans(text: str, regions: tuple[str, ...]) -> Iterator[Found]:
         length = _IBAN_LENGTHS.get(match[0][:2], 0)
         kept = _first_characters(match[0], length)
         plain = kept.replace(" ", "")
-        if len(plain) == length and int("".join(str(int(c, 36)) for c in plain[4:] + plain[:4])) % 97 == 1:
+        if plain and len(plain) == length and int("".join(str(int(c, 36)) for c in plain[4:] + plain[:4])) % 97 == 1:
             yield Found("iban", "mod 97", match.start(), match.start() + len(kept))
 
 
