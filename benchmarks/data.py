@@ -223,7 +223,9 @@ def write_texts(path: Path, megabytes: float) -> Path:
     import sysconfig
 
     from trivium.data.intake import Intake
-    from trivium.data.sources import PythonDocsSource, WorldSource, read
+    from trivium.data.sources import read
+    from trivium.data.sources.python_docs import PythonDocsSource
+    from trivium.data.sources.world import WorldSource
 
     third = megabytes / 3 * 1e6
     with open(path, "w", encoding="utf-8") as file:
