@@ -81,3 +81,17 @@ def test_a_changed_file_is_told(gathered: Path) -> None:
     path = gathered / "gather/documents/train.jsonl"
     path.write_text(path.read_text().replace("Page 3", "Page 4"))
     assert f"{path}: changed after it was written" in told("verify", str(gathered), fails=True)
+
+
+def test_a_share_of_the_work_is_done_from_elsewhere(gathered: Path, tmp_path: Path) -> None:
+    assert "holds no plan; start the gathering first" in told("work", str(gathered), fails=True)
+    from trivium.data.prepare import StepSettings
+    from trivium.data.sources.files import FilesSource
+    from trivium.data.units import Work, is_done, make_plan, write_plan
+
+    plan = make_plan(Work([FilesSource(path=tmp_path / "t.jsonl")], ["t"], StepSettings(), unit_bytes=900))
+    write_plan(plan, tmp_path / "units")
+    assert "give it as K/N" in told("work", str(tmp_path / "units"), "--share", "2/2", fails=True)
+    assert "share 1/2" in told("work", str(tmp_path / "units"), "--share", "1/2")
+    done = [is_done(unit, tmp_path / "units") for unit in plan.units]
+    assert len(done) > 2 and done == [bool(number % 2) for number in range(len(done))]

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from trivium.base.config import validate
-from trivium.base.errors import DataError
+from trivium.base.errors import DataError, UserError
 from trivium.base.progress import Context
 from trivium.data import units as units_module
 from trivium.data.prepare import StepSettings
@@ -166,3 +166,13 @@ def test_a_later_corpus_is_compared_with_an_earlier_one(tmp_path: Path, texts: P
     near = [row for row in account[20:40] if row["dropped"] == "near duplicate"]
     assert len(near) >= 14 and {row["nearly"] for row in near} == {"a document of an earlier corpus"}
     assert account[40]["dropped"] is None
+
+
+def test_an_index_of_other_settings_is_refused(tmp_path: Path, texts: Path) -> None:
+    gathered(texts, tmp_path / "first", duplicates={"near": True, "keep_index": True})
+    against = [str(tmp_path / "first/index")]
+    with pytest.raises(UserError, match="made with another functions"):
+        gathered(texts, tmp_path / "second", duplicates={"near": True, "bands": 7, "against": against})
+    gathered(texts, tmp_path / "plain", duplicates={"keep_index": True})
+    with pytest.raises(UserError, match="made with another near"):
+        gathered(texts, tmp_path / "third", duplicates={"near": True, "against": [str(tmp_path / "plain/index")]})

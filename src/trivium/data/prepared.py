@@ -18,7 +18,7 @@ import numpy
 
 from trivium.base.errors import RunError
 from trivium.base.words import Document
-from trivium.data.duplicates import near_duplicates, repeats
+from trivium.data.duplicates import DuplicateSettings, near_duplicates, repeats
 from trivium.data.ledger import Ledger
 from trivium.data.sources.files import FilesSource
 from trivium.data.unit import COUNTS, EXACT, PARAGRAPHS, PRIVATE, ROWS, SIGNATURES, without_paragraphs
@@ -83,7 +83,7 @@ class Corpus:
     def find_duplicates(self) -> None:
         """Decide which documents and paragraphs were there before, in this corpus or in an earlier one."""
         memory = self._settings.memory_megabytes << 20
-        earlier = [_Earlier(path, self._settings.functions) for path in self._settings.against]
+        earlier = [_Earlier(path, self._settings) for path in self._settings.against]
         before = sum(len(one.exact) for one in earlier)
         masked = self._split(self._keep)
         keys: list[Callable[[], Array]] = [lambda one=one: one.exact for one in earlier]  # type: ignore[misc]
@@ -218,17 +218,21 @@ class Corpus:
 class _Earlier:
     """The index that an earlier gathering left."""
 
-    def __init__(self, folder: Path, functions: int) -> None:
+    def __init__(self, folder: Path, settings: DuplicateSettings) -> None:
         from trivium.base.files import read_json
 
         facts = read_json(folder / INDEX_FACTS)
-        if facts.get("format") != 1 or facts.get("functions") != functions:
+        wanted = {"format": 1, "functions": settings.functions, "words": settings.words, "near": True}
+        differs = [
+            name for name, value in wanted.items() if facts.get(name) != value and (settings.near or name == "format")
+        ]
+        if differs:
             raise RunError(
-                f"{folder}: made with {facts.get('functions')} hash functions, this recipe has {functions}; "
-                "give gather.duplicates the bands and rows that it was made with"
+                f"{folder}: made with another {' and another '.join(differs)} ({ {name: facts.get(name) for name in differs} }); "
+                "give gather.duplicates the settings that it was made with"
             )
         self.exact = _mapped(folder / EXACT, "<u8", 2)
-        self.signatures = _mapped(folder / SIGNATURES, "<u4", functions)
+        self.signatures = _mapped(folder / SIGNATURES, "<u4", settings.functions)
 
 
 def _mapped(path: Path, dtype: str, width: int) -> Array:
