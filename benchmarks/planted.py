@@ -209,6 +209,13 @@ TRAPS: dict[str, Callable[[random.Random], str]] = {
     "mac": lambda draw: ":".join(_some(draw, "0123456789abcdef", 2) for _ in range(6)),
     "range": lambda draw: f"pages {draw.randrange(100, 400)}-{draw.randrange(400, 999)}",
     "price": lambda draw: f"{draw.randrange(1, 999)},{draw.randrange(1000):03d},{draw.randrange(1000):03d}.00",
+    "policy": lambda draw: f"Standards-Version to 3.{draw.randrange(9)}.{draw.randrange(9)}.{draw.randrange(4)}",
+    "program": lambda draw: f"XFree86 4.{draw.randrange(9)}.{draw.randrange(9)}.{draw.randrange(9)}",
+    "column": lambda draw: f"{draw.randrange(1000, 9999)}  9.0.{draw.randrange(2000):04d}  {draw.randrange(99)}",
+    "path": lambda draw: "bugs.example/detail/" + _luhn("53" + _some(draw, DIGITS, 13)),
+    "file name": lambda draw: (
+        "add-missing-pk-" + draw.choice(("debconf", "service", "handler")) + "-service-files-again.patch"
+    ),
     "placeholder": lambda draw: draw.choice(
         ("password = yourpasswordgoeshere", "api_key: xxxxxxxxxxxxxxxxxxxxxxxx", "token=REPLACE_ME_WITH_TOKEN")
     ),

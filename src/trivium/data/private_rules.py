@@ -36,15 +36,21 @@ _LOCAL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._%+'-]{0,62}[A-Za-z0-9_+-])?$")
 _FILES = frozenset(
     ["png", "jpg", "jpeg", "gif", "svg", "webp", "js", "ts", "css", "scss", "html", "py", "json", "map", "min"]
 )
-_DIGITS = re.compile(r"(?<![\w.+-])\d(?:[ -]?\d){11,18}(?![\w-]|\.\d)")
+_DIGITS = re.compile(r"(?<![\w.+/-])\d(?:[ -]?\d){11,18}(?![\w-]|\.\d)")
 _IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?![A-Za-z0-9])")
 _V4 = re.compile(r"(?<![\w.-])(?:\d{1,3}\.){3}\d{1,3}(?!\.?\d|[A-Za-z_-])")
 _V6 = re.compile(r"(?<![\w:.])[23][0-9A-Fa-f]{0,3}:(?:[0-9A-Fa-f]{0,4}:){1,6}[0-9A-Fa-f]{0,4}(?![\w:])")
 _VERSION_BEFORE = re.compile(
-    r"(?:\b(?:v|ver|vers|version|versions|release|releases|build|firmware|revision|rev|section|chapter|clause|oid|python|"
-    r"openssl|linux|kernel|chrome|safari|firefox|driver|package|upgraded? to|downgraded? to)[\s.:=(\"']{0,3}|[/=_])$",
+    r"(?:\b(?:v|ver|vers|version|versions|release|releases|build|firmware|revision|rev|section|chapter|clause|oid|policy|python|"
+    r"openssl|linux|kernel|chrome|safari|firefox|driver|package|patch|tag)(?:\s+(?:to|from|is|of|number))?[\s.:=(\"']{0,3}"
+    r"|\b(?:up|down)grade[ds]?\s+to\s+|[/=_])$",
     re.IGNORECASE,
 )
+_NETWORK_NEAR = re.compile(
+    r"\b(?:ips?|ipv4|addr(?:ess(?:es)?)?|hosts?|servers?|clients?|dns|ping|proxy|gateway|peer|node|from|via|resolver|login)\b",
+    re.IGNORECASE,
+)
+LARGEST_OF_VERSION = 32  # four numbers below it are more often a version than an address
 _NUMBERS = re.compile(r"(?:\+|\(|\b)\d[\d().\-/ \u00a0]{5,}\d")  # where a phone number may stand
 
 
@@ -130,8 +136,17 @@ def addresses(text: str, regions: tuple[str, ...]) -> Iterator[Found]:
                 is_global = ipaddress.ip_address(match[0]).is_global
             except ValueError:
                 continue
-            if is_global and (before.endswith("//") or not _VERSION_BEFORE.search(before)):
+            if is_global and (before.endswith("//") or not _is_version(match[0], before)):
                 yield Found("ip", rule, match.start(), match.end())
+
+
+def _is_version(value: str, before: str) -> bool:
+    """Whether what stands before says so, or the numbers are small and nothing before speaks of a network."""
+    if _VERSION_BEFORE.search(before):
+        return True
+    numbers = value.split(".")
+    is_small = len(numbers) == 4 and all(int(number) < LARGEST_OF_VERSION for number in numbers)
+    return is_small and not _NETWORK_NEAR.search(before)
 
 
 _NATIONAL: Mapping[str, tuple[re.Pattern[str], Callable[[str], bool]]] = {
@@ -215,10 +230,18 @@ def phones(text: str, regions: tuple[str, ...]) -> Iterator[Found]:
 
 def _looks_dialled(raw: str) -> bool:
     groups = re.findall(r"\d+", raw)
+    if re.search(r"[ \t\u00a0]{2}|[\r\n]", raw) or ("." in raw and min(map(len, groups)) == 1):
+        return False  # columns of a table, or a version
     if raw.lstrip("(").startswith("+"):
         return True
     is_date = len(groups) == 3 and (len(groups[0]) == 4 and len(groups[1]) == len(groups[2]) == 2)
-    return len(groups) >= 2 and not is_date and not re.search(r"\d\.\d.*\s|/", raw) and len(max(groups, key=len)) <= 8
+    return (
+        len(groups) >= 2
+        and len(groups[-1]) > 1
+        and not is_date
+        and not re.search(r"\d\.\d.*\s|/", raw)
+        and len(max(groups, key=len)) <= 8
+    )
 
 
 def _stands_alone(text: str, start: int, end: int) -> bool:
@@ -249,12 +272,17 @@ def keys(text: str, regions: tuple[str, ...]) -> Iterator[Found]:
     """Keys with a known beginning, and whatever is called one and looks drawn at random."""
     for rule, pattern in _KEYS.items():
         for match in pattern.finditer(text):
-            if rule != "secret key" or _entropy(match[0]) >= LEAST_ENTROPY:
+            if rule != "secret key" or _is_random(match[0]):
                 yield Found("key", rule, match.start(), match.end())
     for match in _SPOKEN_KEY.finditer(text):
         value = match[1]
-        if _entropy(value) >= LEAST_ENTROPY and any(c.isdigit() for c in value) and any(c.isalpha() for c in value):
+        if _is_random(value):
             yield Found("key", "named and random", match.start(1), match.end(1))
+
+
+def _is_random(text: str) -> bool:
+    """Whether a text looks drawn at random: letters, digits, and much entropy."""
+    return _entropy(text) >= LEAST_ENTROPY and any(map(str.isdigit, text)) and any(map(str.isalpha, text))
 
 
 def _entropy(text: str) -> float:
