@@ -6,6 +6,7 @@ Links are followed, a folder that two ways lead to is read once; what is hidden 
 from __future__ import annotations
 
 import glob
+import itertools
 import os
 from collections.abc import Collection, Iterator
 from fnmatch import fnmatch
@@ -28,6 +29,13 @@ def suffix_of(file: Path) -> str:
 def files_at(path: Path) -> list[Path]:
     """Every regular file at `path`, sorted; none where there is nothing. Raises DataError where a folder cannot be read."""
     return [file for file in sorted(_files_at(path, Ledger())) if file.is_file()]
+
+
+def fixed_part(pattern: Path) -> Path:
+    """The folder that everything which fits a pattern lies in: what stands before the first part with a wildcard; of a plain
+    path the folder above it."""
+    parts = list(itertools.takewhile(lambda part: not glob.has_magic(part), pattern.parts))
+    return Path(*parts) if len(parts) < len(pattern.parts) else pattern.parent
 
 
 def find_files(path: Path, suffixes: Collection[str], ledger: Ledger, also: Collection[str] = ()) -> list[Path]:

@@ -18,7 +18,7 @@ from pydantic import Field
 from trivium.base.config import Settings
 from trivium.base.errors import DataError
 from trivium.base.words import Document
-from trivium.data.find import find_files, suffix_of
+from trivium.data.find import find_files, fixed_part, suffix_of
 from trivium.data.formats import SUFFIXES, format_of, read_pieces
 from trivium.data.intake import Intake, Item
 from trivium.data.ledger import Ledger
@@ -139,7 +139,7 @@ def documents_of(
 
 def label_of(source: FilesSource, file: Path) -> str:
     """The file's name inside the source, as its documents' names hold it."""
-    root = source.path if source.path.is_dir() else source.path.parent
+    root = source.path if source.path.is_dir() else fixed_part(source.path)
     label = file.relative_to(root).as_posix() if file.is_relative_to(root) else file.name
     return label.encode("utf-8", "backslashreplace").decode()  # a name may hold bytes that are no UTF-8
 
