@@ -51,7 +51,10 @@ def read(source: InstructionsSource, name: str, intake: Intake) -> Iterator[Item
         before = count
         for place, line, row in _rows(file, source.broken, intake.ledger):
             count += 1
-            yield from _item(row, place, line, source, name, intake)
+            try:
+                yield from _item(row, place, line, source, name, intake)
+            except DataError as error:
+                intake.ledger.fault("rows that could not be read", error)
         if count == before:
             intake.ledger.drop("empty file", str(file))
     if not count:
