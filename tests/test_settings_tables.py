@@ -29,7 +29,7 @@ def flat(settings: type[Settings], own: Any = None, at: str = "") -> Iterator[tu
         if isinstance(default, Settings):
             yield from flat(type(default), default, f"{at}{name}.")
         else:
-            yield f"{at}{name}", default
+            yield f"{at}{name}", list(default) if isinstance(default, tuple) else default
 
 
 def tables(page: Path) -> list[dict[str, Any]]:

@@ -120,7 +120,8 @@ def gathering(*sources: dict[str, Any]) -> dict[str, Any]:
     [
         ({"kind": "files", "path": "a.txt"}, b"", "nothing to read"),
         ({"kind": "files", "path": "a.txt"}, b"one\ntw\xf6\n", "a.txt: byte 0xf6 at byte 6 of the file is not UTF-8"),
-        ({"kind": "files", "path": "a.pdf"}, b"x", "no file to read: only a.pdf there"),
+        ({"kind": "files", "path": "a.png"}, b"x", "no file to read: only a.png there"),
+        ({"kind": "files", "path": "a.pdf"}, b"x", "a.pdf: begins with b'x', so it is not a PDF file"),
         ({"kind": "files", "path": "a.jsonl"}, b'{"text": "a"}\n\n{"txt": "b"}\n', "a.jsonl:3: field 'text': missing"),
         ({"kind": "instructions", "path": "a.jsonl"}, b'{"a": 1}\n', "a.jsonl:1: a row has 'messages', or"),
         ({"kind": "instructions", "path": "a.jsonl"}, b"[1\n", "a.jsonl:1: not JSON"),

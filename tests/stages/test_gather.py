@@ -13,21 +13,28 @@ import pytest
 from trivium.base.config import validate
 from trivium.base.errors import DataError, Interrupted, RecipeError, UserError
 from trivium.base.progress import Context, Progress
-from trivium.stages.gather import LOOK_EVERY, GatherSettings, run
+from trivium.data.find import _either
+from trivium.data.formats import SUFFIXES
+from trivium.stages.gather import UNITS, GatherSettings, run
 
 
 def rows(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def gather(folder: Path, *sources: dict[str, Any], valid_share: float = 0.1, **context: Any) -> dict[str, Any]:
-    content = {"sources": list(sources), "valid_share": valid_share}
+def gather(
+    folder: Path, *sources: dict[str, Any], valid_share: float = 0.1, strict: bool = False, **context: Any
+) -> dict[str, Any]:
+    content = {"sources": list(sources), "valid_share": valid_share, "strict": strict}
     return run(validate(GatherSettings, content, "recipe"), Context(folder, {}, **context))
 
 
 def everything(folder: Path) -> dict[str, bytes]:
     return {
-        path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+        and UNITS not in path.parts  # finished units of work stay, so that they need not be done again
     }
 
 
@@ -37,7 +44,7 @@ def texts(tmp_path: Path) -> Path:
     folder.mkdir()
     (folder / "a.jsonl").write_text("\n".join(json.dumps({"text": f"Document {n}, naïve."}) for n in range(300)))
     (folder / "b.txt").write_text("Document 3, naïve.")
-    (folder / "c.pdf").write_text("x")
+    (folder / "c.png").write_text("x")
     (tmp_path / "i.jsonl").write_text(
         "\n".join(json.dumps({"instruction": f"Say {n}.", "output": f"{n}"}) for n in range(60))
     )
@@ -60,8 +67,9 @@ def test_what_is_written_and_counted(tmp_path: Path, texts: Path) -> None:
     assert not (tmp_path / "out/prompts").exists()
     content = json.loads((tmp_path / "out/gather.json").read_text())
     assert content["train"]["documents"] == len(train) and content["valid"]["documents"] == len(valid)
-    assert content["dropped"] == {"exact duplicate (documents)": 1, "not .jsonl, .md or .txt": 1}
-    assert content["names"]["not .jsonl, .md or .txt"] == [str(texts / "c.pdf")]
+    other = f"not {_either(SUFFIXES)}"
+    assert content["dropped"] == {"exact duplicate (documents)": 1, other: 1}
+    assert content["names"][other] == [str(texts / "c.png")]
     assert content["by_kind"] == {"jsonl": {"documents": 300, "bytes": figures["bytes"]}}
     assert content["sources"]["texts"] == {"kind": "files", "split": "documents", "files": 2}
     assert seen[-1].note and "exact duplicate (documents): 1, for example texts/b.txt" in seen[-1].note
@@ -91,7 +99,9 @@ def test_files_of_earlier_settings_and_of_killed_runs_go_away(tmp_path: Path, te
     gather(out, {"kind": "files", "path": str(texts)}, {"kind": "instructions", "path": str(tmp_path / "i.jsonl")})
     (out / "documents/.train.jsonl.part").write_text('{"half')
     gather(out, {"kind": "files", "path": str(texts)})
-    assert set(everything(out)) == {"documents/train.jsonl", "documents/valid.jsonl", "gather.json"}
+    left = {"documents/train.jsonl", "documents/valid.jsonl", "gather.json", "manifest.jsonl", "steps/documents.jsonl"}
+    assert set(everything(out)) == left | {"steps/dropped.jsonl"}  # b.txt repeats a row
+    assert not (out / UNITS).exists()
 
 
 def test_a_fault_leaves_what_was_there(tmp_path: Path, texts: Path) -> None:
@@ -100,12 +110,12 @@ def test_a_fault_leaves_what_was_there(tmp_path: Path, texts: Path) -> None:
     before = everything(out)
     (texts / "z.jsonl").write_text('{"text": "fine"}\n{"text": 7}\n')
     with pytest.raises(DataError, match=r"z\.jsonl:2: field 'text': should be text, is 7"):
-        gather(out, {"kind": "files", "path": str(texts)})
+        gather(out, {"kind": "files", "path": str(texts)}, strict=True)
     assert everything(out) == before
 
 
 def test_stopping_is_obeyed_and_leaves_nothing_half_written(tmp_path: Path, texts: Path) -> None:
-    with pytest.raises(Interrupted, match=f"stopped after {LOOK_EVERY} rows"):
+    with pytest.raises(Interrupted, match="stopped after 0 of 1 units of work; the same command goes on"):
         gather(tmp_path / "out", {"kind": "files", "path": str(texts)}, stopping=lambda: True)
     assert everything(tmp_path / "out") == {}
 
@@ -113,7 +123,7 @@ def test_stopping_is_obeyed_and_leaves_nothing_half_written(tmp_path: Path, text
 @pytest.mark.parametrize(
     ("content", "share", "fault"),
     [
-        ("", 0.1, "nothing to read: all 1 files are empty or blank"),
+        ("", 0.1, r"no document is left to train on \(empty file: 1\)"),
         ("x", 0.1, "0 documents fell to training and 1 to validation"),
         ("\n".join(f"line {n}" for n in range(30)), 1e-6, "nothing to validate with; change gather.valid_share"),
     ],

@@ -161,3 +161,33 @@ def test_it_runs_again_over_what_a_killed_process_left(tmp_path: Path, gathered:
     tokenized(out, gathered)
     assert not list(out.glob(".*"))
     Shard(out / "train").verify()
+
+
+def test_sources_with_weights_are_mixed_and_others_leave_no_trace(tmp_path: Path) -> None:
+    from trivium.base.config import validate
+    from trivium.data.windows import Windows
+    from trivium.stages import gather
+
+    for name, word in (("a", "apple"), ("b", "berry")):
+        rows = (json.dumps({"text": f"{word} number {n} of all the {word} there is"}) + "\n" for n in range(60))
+        (tmp_path / f"{name}.jsonl").write_text("".join(rows))
+    weights = {"a": {"weight": 3}, "b": {"weight": 1, "epochs": 2}}
+    for mixed in (True, False):
+        sources = [
+            {"kind": "files", "path": str(tmp_path / f"{name}.jsonl"), **(more if mixed else {})}
+            for name, more in weights.items()
+        ]
+        out = tmp_path / str(mixed)
+        settings = validate(gather.GatherSettings, {"sources": sources, "valid_share": 0.2}, "recipe")
+        gather.run(settings, Context(out / "gather", {}))
+        tokenized(out / "tokenize", out / "gather", vocab_size=300)
+    shard = Shard(tmp_path / "True/tokenize/train")
+    assert [(one.name, one.weight, one.epochs) for one in shard.sections] == [("a", 3, None), ("b", 1, 2)]
+    assert sum(one.tokens for one in shard.sections) == len(shard.tokens)
+    assert sum(one.documents for one in shard.sections) == len(shard.ends)
+    tokenizer = Tokenizer.load(tmp_path / "True/tokenize")
+    rows = [tokenizer.decode(row) for row in Windows(shard, 24, seed=0).batch(0, 40).tokens.tolist()]
+    assert abs(sum("err" in row for row in rows) - 10) < 2 and not any("err" in row and "ppl" in row for row in rows)
+    plain = Shard(tmp_path / "False/tokenize/train")
+    assert not plain.sections and "sections" not in json.loads((plain.folder / "shard.json").read_text())
+    assert (plain.tokens == shard.tokens).all()

@@ -14,7 +14,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from trivium import __version__
-from trivium.apps import cli_runs
+from trivium.apps import cli_data, cli_runs
 from trivium.apps.cli_options import RecipePath, RunOptions, RunsFolder, RunsName, SetValues, StageOptions, command_of
 from trivium.apps.ranks import in_job, keep_for_launcher, rank_here
 from trivium.base.errors import Interrupted, TriviumError
@@ -45,6 +45,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(cli_runs.runs, name="runs", rich_help_panel=RUNS)
+app.add_typer(cli_data.data, name="data", rich_help_panel=RUNS)
 
 
 def _show_version(asked: bool) -> None:

@@ -21,7 +21,11 @@ from trivium.apps.figures import count, duration, size
 if TYPE_CHECKING:
     from rich.console import Console
 
-EXTRAS = {"report": ("matplotlib", "charts in the report")}  # extra -> (what it installs, what it is for)
+EXTRAS = {  # extra -> (what it installs, what it is for)
+    "data": ("trafilatura", "web pages, books, tables, languages and phone numbers in your files"),
+    "scale": ("datatrove", "gathering with datatrove or Ray"),
+    "report": ("matplotlib", "charts in the report"),
+}
 REACHED = 0.35  # share of the measured matrix product that training reaches, as a rule
 SIZES = {
     "the default model": (128, 4, 384, 4096),

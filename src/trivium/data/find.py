@@ -6,8 +6,10 @@ Links are followed, a folder that two ways lead to is read once; what is hidden 
 from __future__ import annotations
 
 import glob
+import itertools
 import os
 from collections.abc import Collection, Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import NoReturn
 
@@ -15,6 +17,13 @@ from trivium.base.errors import DataError
 from trivium.data.ledger import Ledger
 
 MOST_SHOWN = 5
+PACKED = (".gz", ".zst")
+
+
+def suffix_of(file: Path) -> str:
+    """The ending of a file's name in lower case; of a compressed file with what stands before it: '.jsonl.gz'."""
+    suffix = file.suffix.lower()
+    return Path(file.stem).suffix.lower() + suffix if suffix in PACKED else suffix
 
 
 def files_at(path: Path) -> list[Path]:
@@ -22,8 +31,16 @@ def files_at(path: Path) -> list[Path]:
     return [file for file in sorted(_files_at(path, Ledger())) if file.is_file()]
 
 
-def find_files(path: Path, suffixes: Collection[str], ledger: Ledger) -> list[Path]:
-    """The regular files at `path` with one of `suffixes` (in any case), sorted, each once however links lead to it.
+def fixed_part(pattern: Path) -> Path:
+    """The folder that everything which fits a pattern lies in: what stands before the first part with a wildcard; of a plain
+    path the folder above it."""
+    parts = list(itertools.takewhile(lambda part: not glob.has_magic(part), pattern.parts))
+    return Path(*parts) if len(parts) < len(pattern.parts) else pattern.parent
+
+
+def find_files(path: Path, suffixes: Collection[str], ledger: Ledger, also: Collection[str] = ()) -> list[Path]:
+    """The regular files at `path` with one of `suffixes` (in any case), or whose name without a compression's ending fits
+    one of the patterns `also`, sorted, each once however links lead to it.
 
     Other files are counted in the ledger; hidden ones are not looked at. Raises DataError where nothing is left.
     """
@@ -37,7 +54,7 @@ def find_files(path: Path, suffixes: Collection[str], ledger: Ledger) -> list[Pa
     for file in sorted(_files_at(path, ledger)):
         if not file.is_file():
             ledger.drop("no regular file", str(file))
-        elif file.suffix.lower() in suffixes:
+        elif suffix_of(file) in suffixes or any(fnmatch(_unpacked(file.name), pattern) for pattern in also):
             found.append(file)
         else:
             ledger.drop(f"not {_either(suffixes)}", str(file))
@@ -55,8 +72,12 @@ def find_files(path: Path, suffixes: Collection[str], ledger: Ledger) -> list[Pa
     return found
 
 
+def _unpacked(name: str) -> str:
+    return next((name.removesuffix(packed) for packed in PACKED if name.endswith(packed)), name)
+
+
 def _either(suffixes: Collection[str]) -> str:
-    *others, last = sorted(suffixes)
+    *others, last = sorted(suffix for suffix in suffixes if not suffix.endswith(PACKED))
     return f"{', '.join(others)} or {last}" if others else last
 
 

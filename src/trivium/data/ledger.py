@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+
+from trivium.base.errors import DataError
 
 MOST_NAMES = 10  # names kept for each reason; the counts are whole
 
 
 class Ledger:
-    """Counts of what was dropped and what was mended, by reason, with the names of the first ones."""
+    """Counts of what was dropped and what was mended, by reason, with the names of the first ones.
 
-    def __init__(self) -> None:
+    A strict one raises the first fault of the data; another one counts it as dropped and names it.
+    """
+
+    def __init__(self, strict: bool = True) -> None:
+        self.strict = strict
         self.dropped: dict[str, int] = {}
         self.mended: dict[str, int] = {}
         self.names: dict[str, list[str]] = {}
@@ -24,6 +31,21 @@ class Ledger:
         if count:
             self._count(self.mended, reason, name, count)
 
+    def fault(self, reason: str, error: DataError) -> None:
+        """Something cannot be read. Raises `error` where the ledger is strict."""
+        if self.strict:
+            raise error
+        self.drop(reason, str(error))
+
+    def add(self, figures: Mapping[str, Any]) -> None:
+        """Take in the figures of another ledger."""
+        for counts, more in ((self.dropped, figures["dropped"]), (self.mended, figures["mended"])):
+            for reason, count in more.items():
+                counts[reason] = counts.get(reason, 0) + count
+        for reason, names in figures["names"].items():
+            kept = self.names.setdefault(reason, [])
+            kept += names[: MOST_NAMES - len(kept)]
+
     def figures(self) -> dict[str, Any]:
         """For the stage's record."""
         return {"dropped": self.dropped, "mended": self.mended, "names": self.names}
@@ -32,4 +54,10 @@ class Ledger:
         counts[reason] = counts.get(reason, 0) + count
         names = self.names.setdefault(reason, [])
         if len(names) < MOST_NAMES:
-            names.append(name)
+            names.append(printable(name))
+
+
+def printable(name: str) -> str:
+    """A file's name as a line can show it: control characters and what is no character are spelled out."""
+    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)
+    return shown.encode("utf-8", "backslashreplace").decode()

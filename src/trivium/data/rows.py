@@ -9,21 +9,30 @@ from typing import Any
 
 from trivium.base.errors import DataError
 from trivium.data.ledger import Ledger
-from trivium.data.text import Broken, decode, open_data, skip_byte_order_mark
+from trivium.data.opened import open_data
+from trivium.data.pieces import Broken, Part
+from trivium.data.text import decode, skip_byte_order_mark
 
 MOST_LINE_BYTES = 64 << 20  # a row is held in memory whole
 MOST_SHOWN = 60
 
 
-def read_rows(path: Path, broken: Broken, ledger: Ledger) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(line number from 1, object) of every line that is not blank.
+def read_rows(
+    path: Path, broken: Broken, ledger: Ledger, part: Part | None = None
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(line number from 1, object) of every line that is not blank, or of those in a part of the file.
 
-    Raises DataError for a line that is too long, not UTF-8 (unless broken='replace'), not JSON, or no object.
+    A line that is not UTF-8 (unless broken='replace'), not JSON or no object is a fault for the ledger. Raises DataError
+    for a line that is too long.
     """
     with open_data(path) as file:
-        skip_byte_order_mark(file, path)
         number = 0
-        while line := file.readline(MOST_LINE_BYTES + 1):
+        if part:
+            file.seek(part.start)
+            number = part.before
+        if not part or not part.start:
+            skip_byte_order_mark(file, path)
+        while (not part or file.tell() < part.end) and (line := file.readline(MOST_LINE_BYTES + 1)):
             number += 1
             if len(line) > MOST_LINE_BYTES:
                 raise DataError(
@@ -32,7 +41,12 @@ def read_rows(path: Path, broken: Broken, ledger: Ledger) -> Iterator[tuple[int,
                     line=number,
                 )
             if line.strip():
-                yield number, parse_row(decode(line, path, 0, broken, ledger, number), path, number)
+                try:
+                    row = parse_row(decode(line, path, 0, broken, ledger, number), path, number)
+                except DataError as error:
+                    ledger.fault("rows that could not be read", error)
+                    continue
+                yield number, row
 
 
 def parse_row(text: str, path: Path, line: int) -> dict[str, Any]:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterator
+import itertools
+from collections.abc import Collection, Iterator
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -23,6 +25,17 @@ TOKENS, ENDS, HEADER = "tokens.bin", "ends.bin", "shard.json"
 SMALL_VOCABULARY = 1 << 16  # the ids up to here fit into two bytes
 AGAIN = "delete the stage's folder and run it again"
 Array = numpy.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Section:
+    """The documents of one source, which follow one another in a shard; `weight` and `epochs` as its source has them."""
+
+    name: str
+    documents: int
+    tokens: int
+    weight: float
+    epochs: float | None
 
 
 class ShardWriter:
@@ -40,6 +53,7 @@ class ShardWriter:
         }
         self._hashes = {name: hashlib.sha256() for name in (TOKENS, ENDS)}
         self.tokens = self.documents = self.bytes = 0
+        self.sections: list[Section] = []  # only where sources are mixed by weight
 
     def add(self, ids: Array, text_bytes: int) -> None:
         """Append a document of `ids` (T,), which are those of `text_bytes` bytes of UTF-8 text."""
@@ -55,9 +69,10 @@ class ShardWriter:
         self.close()
         sizes = {"tokens": self.tokens, "documents": self.documents, "bytes": self.bytes}
         hashes = {name: digest.hexdigest() for name, digest in self._hashes.items()}
+        parts = {"sections": [asdict(section) for section in self.sections]} if self.sections else {}
         write_json(
             self._folder / HEADER,
-            {"format": FORMAT, "dtype": self._dtype.name, **self._facts, **sizes, "sha256": hashes},
+            {"format": FORMAT, "dtype": self._dtype.name, **self._facts, **sizes, **parts, "sha256": hashes},
         )
 
     def close(self) -> None:
@@ -81,6 +96,28 @@ def write_shard(folder: Path, tokenizer_sha256: str, vocab_size: int, end_of_tex
             writer.close()
 
 
+def without_documents(folder: Path, numbers: Collection[int]) -> int:
+    """Write the shard in `folder` anew without the documents of these numbers. Returns the tokens that went.
+
+    Text bytes are taken off in proportion to the tokens, since a shard does not keep those of each document.
+    """
+    shard = Shard(folder)
+    starts = numpy.concatenate(([0], shard.ends[:-1].astype(numpy.int64)))
+    before, text_bytes = len(shard.tokens), shard.bytes
+    ends_of_sections = list(itertools.accumulate(section.documents for section in shard.sections))
+    with write_shard(folder, shard.tokenizer_sha256, shard.vocab_size, shard.end_of_text) as writer:
+        for section, end in zip(shard.sections, ends_of_sections, strict=True):
+            gone = [number for number in numbers if end - section.documents <= number < end]
+            tokens = sum(int(shard.ends[number]) - int(starts[number]) for number in gone)
+            left = replace(section, documents=section.documents - len(gone), tokens=section.tokens - tokens)
+            writer.sections.append(left)
+        for number, (start, end) in enumerate(zip(starts.tolist(), shard.ends.tolist(), strict=True)):
+            if number not in numbers:
+                writer.add(numpy.array(shard.tokens[start : end - 1]), 0)
+        writer.bytes = round(text_bytes * writer.tokens / max(before, 1))
+    return before - writer.tokens
+
+
 class Shard:
     """A shard on the disk. `tokens` (N,) and `ends` (documents,) are mapped, `bytes` is the size of the text as UTF-8."""
 
@@ -97,6 +134,7 @@ class Shard:
             self.tokenizer_sha256, self.bytes = str(header["tokenizer_sha256"]), int(header["bytes"])
             self._sha256 = dict(header["sha256"])
             tokens, documents = int(header["tokens"]), int(header["documents"])
+            self.sections = tuple(Section(**section) for section in header.get("sections", ()))
         except (KeyError, TypeError, ValueError) as error:
             raise RunError(f"{folder / HEADER}: damaged ({type(error).__name__}: {error}); {AGAIN}") from None
         if tokenizer_sha256 is not None and tokenizer_sha256 != self.tokenizer_sha256:

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Any, BinaryIO
 
 from trivium.base.errors import DataError
 from trivium.data.ledger import Ledger
+from trivium.data.opened import open_data
+from trivium.data.pieces import Broken
 from trivium.tokenizer.layout import without_surrogates
 
-Broken = Literal["refuse", "replace"]
 BLOCK = 1 << 20
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 REPLACEMENT = "\ufffd"
@@ -33,26 +34,13 @@ def read_text(path: Path, most_bytes: int, broken: Broken, ledger: Ledger) -> It
             offset += len(piece)
 
 
-def open_data(path: Path) -> BinaryIO:
-    """The file `path`, open for reading bytes. Raises DataError where the system does not let us."""
-    try:
-        return open(path, "rb")
-    except FileNotFoundError:
-        raise DataError("there is no such file; mend the path in the recipe", file=path) from None
-    except OSError as error:
-        raise DataError(
-            f"cannot be read ({error.strerror}); make it readable or take it out of the source", file=path
-        ) from None
-
-
 def skip_byte_order_mark(file: BinaryIO, path: Path) -> int:
     """Go behind a UTF-8 byte order mark at the start of `file`. Returns the offset. Raises DataError for UTF-16."""
-    start = file.read(len(BYTE_ORDER_MARK))
+    reader: Any = file  # what open_data gives can always look ahead
+    start = reader.peek(len(BYTE_ORDER_MARK))[: len(BYTE_ORDER_MARK)]
     if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise DataError("this is UTF-16; turn it into UTF-8: iconv -f UTF-16 -t UTF-8", file=path)
-    offset = len(BYTE_ORDER_MARK) if start == BYTE_ORDER_MARK else 0
-    file.seek(offset)
-    return offset
+    return len(file.read(len(BYTE_ORDER_MARK))) if start == BYTE_ORDER_MARK else 0
 
 
 def decode(data: bytes, path: Path, offset: int, broken: Broken, ledger: Ledger, line: int | None = None) -> str:

@@ -2,13 +2,15 @@
 
 Window w of epoch e is `length` tokens from offset(e) + w * length on, the shard's end going over into its beginning (that
 is one more place where a document ends); the offset is drawn for each epoch, so windows differ between epochs while
-each epoch still sees every token once, but for the remainder of the division.
+each epoch still sees every token once, but for the remainder of the division. Where sources are mixed by weight, each has
+windows of its own, and mixing.py says which one a sample comes from.
 Legend: B rows, T tokens in a row, N tokens of the shard.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy
@@ -17,6 +19,7 @@ from trivium.base.errors import UserError
 from trivium.base.ranks import ALONE, Ranks
 from trivium.base.seeds import derive
 from trivium.base.words import Batch
+from trivium.data.mixing import Mixture
 from trivium.data.order import permute
 from trivium.data.shards import Shard
 
@@ -24,6 +27,31 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Array = numpy.ndarray[Any, Any]
+SAMPLES_AT_ONCE = 1 << 18  # that are looked through for a document
+
+
+@dataclass(frozen=True)
+class _Range:
+    """Tokens of a shard that windows are cut from: all of them, or those of one source."""
+
+    begin: int
+    size: int
+
+
+def _ranges_of(shard: Shard, length: int) -> list[_Range]:
+    """Raises UserError where a source is shorter than one window."""
+    if not shard.sections:
+        return [_Range(0, len(shard.tokens))]
+    ranges, begin = [], 0
+    for section in shard.sections:
+        if section.tokens < length:
+            raise UserError(
+                f"{shard.folder}: the source '{section.name}' has {section.tokens:,} tokens, fewer than a window of "
+                f"{length:,}: take it out, take its weight away, or add text"
+            )
+        ranges.append(_Range(begin, section.tokens))
+        begin += section.tokens
+    return ranges
 
 
 class Windows:
@@ -41,17 +69,32 @@ class Windows:
             )
         self.shard, self.length, self.seed, self.apart = shard, length, seed, apart
         self.per_epoch = len(shard.tokens) // length
+        self._ranges = _ranges_of(shard, length)
+        self._mixture: Mixture | None = None
+        if shard.sections:
+            weights = [section.weight for section in shard.sections]
+            limits = [
+                None if section.epochs is None else int(section.epochs * (one.size // length))
+                for section, one in zip(shard.sections, self._ranges, strict=True)
+            ]
+            self._mixture = Mixture(weights, limits)
+
+    @property
+    def total(self) -> int | None:
+        """How many rows there are in all; None where they never end."""
+        return self._mixture.total if self._mixture else None
+
+    def require(self, rows: int) -> None:
+        """Raises UserError where there are fewer rows than that."""
+        if self.total is not None and self.total < rows:
+            raise UserError(
+                f"{self.shard.folder}: {self.total:,} rows, since every source has a limit, and {rows:,} are asked for: "
+                "raise epochs of the sources, or lower pretrain.steps"
+            )
 
     def batch(self, first_sample: int, count: int) -> Batch:
         """Samples `first_sample` to `first_sample + count - 1`, one a row; every target counts."""
-        samples = numpy.arange(first_sample, first_sample + count)
-        starts = numpy.empty(count, numpy.int64)
-        epochs = samples // self.per_epoch
-        for epoch in numpy.unique(epochs).tolist():
-            inside = epochs == epoch
-            windows = permute(samples[inside] % self.per_epoch, self.per_epoch, self.seed, epoch)
-            starts[inside] = self.offset(epoch) + windows * self.length
-        places = (starts[:, None] + numpy.arange(self.length + 1)) % len(self.shard.tokens)  # (B, T + 1)
+        places = self._places(*self._starts(numpy.arange(first_sample, first_sample + count)))  # (B, T + 1)
         tokens = self.shard.tokens[places].astype(numpy.int64)  # (B, T + 1)
         segments, positions = self._documents(tokens[:, :-1]) if self.apart else (None, None)
         return Batch(
@@ -62,9 +105,54 @@ class Windows:
             positions=positions,
         )
 
-    def offset(self, epoch: int) -> int:
-        """Where the first window of an epoch begins."""
-        return derive(self.seed, "windows", epoch) % len(self.shard.tokens)
+    def first_sample(self, spans: Sequence[tuple[int, int]], samples: int) -> int | None:
+        """The first of so many samples that holds a token of one of `spans` (first token, behind the last); None if none does."""
+        for first in range(0, samples, SAMPLES_AT_ONCE):
+            numbers = numpy.arange(first, min(first + SAMPLES_AT_ONCE, samples))
+            starts, begins, sizes = self._starts(numbers)
+            starts = starts % sizes
+            seen = numpy.zeros(len(numbers), bool)
+            for start, end in spans:
+                left, right = start - begins, end - begins  # inside the sample's range of tokens
+                inside = (left >= 0) & (right <= sizes)
+                # a window reaches from its start to its last target; past the range's end it goes on at its beginning
+                seen |= inside & (starts < right) & (starts + self.length >= left)
+                seen |= inside & (starts + self.length >= sizes + left)
+            if seen.any():
+                return int(numbers[seen.argmax()])
+        return None
+
+    def _places(self, starts: Array, begins: Array, sizes: Array) -> Array:
+        """int64 (B, T + 1): where the tokens of windows lie."""
+        inside = (starts[:, None] + numpy.arange(self.length + 1)) % sizes[:, None]
+        places: Array = begins[:, None] + inside
+        return places
+
+    def _starts(self, samples: Array) -> tuple[Array, Array, Array]:
+        """int64 (B,) each: the first token of each sample's window in the range of its source, the range's begin, its size."""
+        sources = numpy.zeros(len(samples), numpy.int64)
+        if self._mixture:
+            sources, samples = self._mixture.draw(samples)
+        starts = numpy.empty(len(samples), numpy.int64)
+        for source in numpy.unique(sources).tolist():
+            one = self._ranges[source]
+            per_epoch = one.size // self.length
+            epochs = samples // per_epoch
+            for epoch in numpy.unique(epochs[sources == source]).tolist():
+                inside = (sources == source) & (epochs == epoch)
+                windows = permute(samples[inside] % per_epoch, per_epoch, self._seed_of(source), epoch)
+                starts[inside] = self.offset(epoch, source) + windows * self.length
+        begins, sizes = (
+            numpy.array([getattr(one, name) for one in self._ranges])[sources] for name in ("begin", "size")
+        )
+        return starts, begins, sizes
+
+    def offset(self, epoch: int, source: int = 0) -> int:
+        """Where the first window of an epoch begins, in the tokens that it is cut from."""
+        return derive(self._seed_of(source), "windows", epoch) % self._ranges[source].size
+
+    def _seed_of(self, source: int) -> int:
+        return derive(self.seed, "source", source) if self._mixture else self.seed
 
     def _documents(self, tokens: Array) -> tuple[Tensor, Tensor]:
         """For each of `tokens` (B, T) its document's number in the row, and its place in the document's part of the row.

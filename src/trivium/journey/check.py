@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from trivium.base.errors import RecipeError, UserError
-from trivium.data.find import files_at
+from trivium.data.find import files_at, suffix_of
 from trivium.data.sources import lack_of
 from trivium.journey.graph import STAGES, StageTable, in_order, load_stage
 from trivium.journey.recipe import Recipe, missing_paths, read_recipe, valid_sections
@@ -86,10 +86,11 @@ def _device_faults(recipe: Recipe) -> list[str]:
 
 def look_at(source: Any) -> list[str]:
     """What is wrong with the beginning of a source's data: of the source as a whole, or else of each of its files."""
-    from trivium.data.sources import files, instructions
+    from trivium.data.formats import SUFFIXES
+    from trivium.data.sources import instructions
 
     whole = _fault_of(source)
-    readers = {"files": files.SUFFIXES, "instructions": instructions.SUFFIXES}
+    readers = {"files": SUFFIXES, "instructions": instructions.SUFFIXES}
     if source.kind not in readers:
         return [whole] if whole else []
     told = [fault for file in _first(source.path, readers[source.kind]) if (fault := _fault_of_file(source, file))]
@@ -97,7 +98,7 @@ def look_at(source: Any) -> list[str]:
 
 
 def _first(path: Path, suffixes: Sequence[str]) -> Iterator[Path]:
-    return islice((file for file in files_at(path) if file.suffix.lower() in suffixes), FILES)
+    return islice((file for file in files_at(path) if suffix_of(file) in suffixes), FILES)
 
 
 def _fault_of_file(source: Any, file: Path) -> str | None:

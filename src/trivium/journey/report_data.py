@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trivium.journey.report_read import Run
+from trivium.journey.report_steps import Sample, samples_of, tables_of
 from trivium.journey.report_values import (
     Number,
     clean,
@@ -78,10 +79,11 @@ class Token:
 
 @dataclass(frozen=True)
 class Data:
-    """Figures of the data, as (name, value), and tables of bars."""
+    """Figures of the data, as (name, value), tables of bars, and the beginnings of dropped documents."""
 
     figures: tuple[tuple[str, str], ...]
     tables: tuple[Bars, ...]
+    samples: tuple[Sample, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -104,8 +106,10 @@ def data(run: Run) -> Data | None:
         _amounts("By source", content.get("by_source")),
         _counts("Left out, and why", content.get("dropped"), content.get("names")),
         _counts("Taken in, but mended", content.get("mended"), content.get("names")),
+        *(_bars(table.title, table.columns, table.rows, {}, table.ranked) for table in tables_of(content)),
     )
-    return Data(_figures(content, _FIGURES), tuple(table for table in tables if table is not None))
+    shown = tuple(table for table in tables if table is not None)
+    return Data(_figures(content, _FIGURES), shown, samples_of(content))
 
 
 def tokens(run: Run) -> Tokens | None:
@@ -179,11 +183,12 @@ def _bars(
     columns: tuple[str, ...],
     rows: Sequence[tuple[Any, Number, tuple[str, ...]]],
     examples: Mapping[Any, Any],
+    ranked: bool = True,
 ) -> Bars | None:
     if not rows:
         return None
-    rows = sorted(rows, key=lambda row: -row[1])
-    longest = max(rows[0][1], 1e-9)
+    rows = sorted(rows, key=lambda row: -row[1]) if ranked else rows
+    longest = max(*(row[1] for row in rows), 1e-9)
     bars = [
         Bar(
             label=label(name).replace("_", " "),

@@ -1,24 +1,37 @@
 """Gathering: documents, instructions and open requests, from the sources that the recipe names.
 
 Leaves documents/{train,valid}.jsonl, where there are any instructions/{train,heldout}.jsonl and
-prompts/{train,heldout}.jsonl, and gather.json. Exact duplicates are dropped; whatever is dropped is counted and named.
+prompts/{train,heldout}.jsonl, for files the account of what was done to each document (steps/), gather.json, and the manifest
+of it all. Exact duplicates are dropped; whatever is dropped is counted and named.
 """
 
 from __future__ import annotations
 
+import shutil
 import time
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from trivium.base.config import Settings
 from trivium.base.errors import DataError, Interrupted, UserError
 from trivium.base.files import write_json
 from trivium.base.progress import Context, Progress
+from trivium.data.account import Account
 from trivium.data.intake import Intake, Item
+from trivium.data.ledger import Ledger
+from trivium.data.manifest import source_event, step_events, write_manifest
 from trivium.data.outbox import remove_leftovers, writing
+from trivium.data.pool import Executor
+from trivium.data.prepare import StepSettings
 from trivium.data.sources import Source, expected_bytes, names_of, read
+from trivium.data.sources.files import FilesSource
+from trivium.data.sources.instructions import InstructionsSource
 from trivium.data.sources.world import WorldSource
+
+if TYPE_CHECKING:
+    from trivium.data.prepared import Corpus
 
 NEEDS: tuple[str, ...] = ()
 FILES = (
@@ -28,17 +41,37 @@ FILES = (
     "instructions/heldout",
     "prompts/train",
     "prompts/heldout",
+    "steps/documents",
+    "steps/dropped",
+    "steps/private",
 )
+NOT_IN_KEY = ("workers", "executor")
+UNITS = ".units"  # what the workers leave, until all is written
+UNIT_BYTES = 64 << 20  # of the files, in a unit of work
+HELD_OUT = "{name} (held out) {number}"  # what a held-out row is called
 LOOK_EVERY = 256  # items between two looks at whether the user wants to stop
 
 
-class GatherSettings(Settings):
-    """What is read, and how much of it is kept for validation."""
+class GatherSettings(StepSettings):
+    """What is read, what is done to it, and how much of it is kept for validation."""
 
     sources: tuple[Source, ...] = Field(
         default=(WorldSource(),), min_length=1, description="what is read, in this order"
     )
     valid_share: float = Field(default=0.05, gt=0, lt=1, description="share of the text that is kept for validation")
+    strict: bool = Field(default=False, description="stop at the first file or row that cannot be read")
+    workers: int = Field(default=0, ge=0, description="processes that read files; 0 for one a core")
+    executor: Executor = Field(default="local", description="who runs them: local, datatrove or ray")
+
+    @model_validator(mode="after")
+    def _all_have_weights(self) -> GatherSettings:
+        texts = [source for source in self.sources if not isinstance(source, InstructionsSource)]
+        weights = [getattr(source, "weight", None) for source in texts]
+        if any(weights) and not all(weights):
+            raise ValueError("give a weight to every source of text (all of kind files), or to none")
+        if any(getattr(source, "epochs", None) for source in texts) and not any(weights):
+            raise ValueError("epochs need weights: give a weight to every source of text")
+        return self
 
 
 class Tally:
@@ -95,19 +128,25 @@ def run(settings: GatherSettings, context: Context) -> dict[str, Any]:
     """
     started = time.monotonic()
     remove_leftovers(context.folder)
-    intake, tally = Intake(context.seed, settings.valid_share), Tally()
+    intake, tally = Intake(context.seed, settings.valid_share, Ledger(settings.strict)), Tally()
     names = names_of(settings.sources)
     expected = sum(expected_bytes(source) for source in settings.sources)
+    corpus = _prepare(settings, names, context, expected)
     count = 0
     with writing(context.folder, FILES) as outbox:
+        account = None if corpus is None else Account(corpus, outbox, intake.ledger)
         for source, name in zip(settings.sources, names, strict=True):
-            for item in read(source, name, intake):
+            for item in _marked(read(source, name, intake, account), name, corpus):
                 outbox.write(f"{item.part}/{item.split}", item.row)
                 tally.add(item)
                 count += 1
                 if count % LOOK_EVERY == 0:
                     _look_up(context, tally, expected)
+        if account:
+            account.finish()
         _require_both_sides(tally, intake, settings)
+    if corpus is not None and settings.duplicates.keep_index:
+        corpus.write_index(context.folder / "index")
     figures = tally.figures()
     dropped = intake.ledger.figures()
     content = {
@@ -122,15 +161,94 @@ def run(settings: GatherSettings, context: Context) -> dict[str, Any]:
             for name, source in zip(names, settings.sources, strict=True)
         },
         **dropped,
+        **(account.figures() if account else {}),
         "seconds": round(time.monotonic() - started, 3),
     }
     write_json(context.folder / "gather.json", content)
+    _write_manifest(context, settings, names, content.get("fates", {}))
     notes = [
         f"{reason}: {number}, for example {intake.ledger.names[reason][0]}"
         for reason, number in {**dropped["dropped"], **dropped["mended"]}.items()
     ]
     context.report(Progress("gather", expected, expected, "bytes", note="; ".join(notes) or None))
+    shutil.rmtree(context.folder / UNITS, ignore_errors=True)
     return figures | {"dropped": sum(dropped["dropped"].values())}
+
+
+def _write_manifest(context: Context, settings: GatherSettings, names: list[str], fates: Any) -> None:
+    licenses = {"world": "CC0-1.0", "python-docs": "PSF-2.0"}
+    sources = [
+        source_event(
+            name,
+            source.kind,
+            getattr(source, "license", licenses.get(source.kind, "unknown")),
+            getattr(source, "path", None),
+            (getattr(source, "weight", None), getattr(source, "epochs", None)),
+        )
+        for source, name in zip(settings.sources, names, strict=True)
+    ]
+    write_manifest(context.folder, [*sources, *step_events(fates)])
+
+
+def _prepare(settings: GatherSettings, names: list[str], context: Context, expected: int) -> Corpus | None:
+    """The prepared documents of the sources of kind files; None where there is no such source."""
+    chosen = [
+        (source, name) for source, name in zip(settings.sources, names, strict=True) if isinstance(source, FilesSource)
+    ]
+    if not chosen:
+        return None
+    from trivium.data.contamination import evaluation_items
+    from trivium.data.pool import run_units
+    from trivium.data.prepared import Corpus
+    from trivium.data.units import Work, make_plan
+
+    # A damaged evaluation set always stops the run: what is not known of it cannot be kept out of training.
+    found = evaluation_items(settings.contamination.against, Ledger(strict=True))
+    items = [(item.name, item.text) for item in found]
+    items += _own_heldout(settings, names)
+    steps = StepSettings(**{name: getattr(settings, name) for name in StepSettings.model_fields})
+    plan = make_plan(
+        Work([one for one, _ in chosen], [name for _, name in chosen], steps, settings.strict, items, UNIT_BYTES)
+    )
+
+    def report(done: int) -> None:
+        context.report(Progress("gather", min(done, expected), expected, "bytes"))
+
+    run_units(
+        plan,
+        context.folder / UNITS,
+        workers=settings.workers or context.threads,
+        executor=settings.executor,
+        report=report,
+        stopping=context.stopping,
+    )
+    corpus = Corpus(plan, context.folder / UNITS)
+    corpus.find_duplicates()
+    return corpus
+
+
+def _own_heldout(settings: GatherSettings, names: list[str]) -> Iterator[tuple[str, str]]:
+    """The held-out rows of the recipe's instructions, as evaluation items."""
+    from trivium.data.contamination import item_of_row
+
+    for source, name in zip(settings.sources, names, strict=True):
+        if settings.contamination.own_heldout and isinstance(source, InstructionsSource):
+            items = read(source, name, Intake(0, settings.valid_share, Ledger(settings.strict)))
+            rows = (item.row for item in items if item.split == "heldout")
+            for number, row in enumerate(rows, 1):
+                item = item_of_row(HELD_OUT.format(name=name, number=number), row)
+                yield item.name, item.text
+
+
+def _marked(items: Iterator[Item], name: str, corpus: Corpus | None) -> Iterator[Item]:
+    """The items; held-out instructions that stand in a document of the files are marked."""
+    number = 0
+    for item in items:
+        if (item.part, item.split) == ("instructions", "heldout"):
+            number += 1
+            if corpus is not None and HELD_OUT.format(name=name, number=number) in corpus.contaminated:
+                item = replace(item, row={**item.row, "contaminated": True})
+        yield item
 
 
 def _look_up(context: Context, tally: Tally, expected: int) -> None:

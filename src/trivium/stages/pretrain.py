@@ -114,6 +114,7 @@ def batches_of(
     from trivium.data.windows import Windows
 
     windows = Windows(train, settings.length, seed, apart=settings.documents_apart)
+    windows.require(settings.steps * settings.batch_size)
     parts = ranks.parts(settings.batch_size, settings.micro_batch_size or settings.batch_size)
 
     def batches(step: int) -> list[Batch]:

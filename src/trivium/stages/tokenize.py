@@ -18,6 +18,7 @@ from trivium.base.errors import Interrupted
 from trivium.base.progress import Context, Progress
 
 if TYPE_CHECKING:
+    from trivium.data.shards import Section
     from trivium.tokenizer import Tokenizer
 
 NEEDS = ("gather",)
@@ -109,6 +110,7 @@ class Encoding:
         from trivium.data.shards import write_shard
 
         tokenizer = self.tokenizer
+        parts: dict[str, list[int]] = {}  # of this shard: documents and tokens by source, separators counted
         with write_shard(folder, tokenizer.sha256, tokenizer.vocab_size, tokenizer.end_of_text) as writer:
             for rows in batches_of(path):
                 if self.context.stopping():
@@ -122,11 +124,16 @@ class Encoding:
                     amount = self.by_source.setdefault(row["source"], [0, 0])
                     amount[0] += size
                     amount[1] += len(ids)
+                    part = parts.setdefault(row["source"], [0, 0])
+                    part[0] += 1
+                    part[1] += len(ids) + 1
                     self.bytes += size
                     self.tokens += len(ids)
                 if folder.name == "train":
                     self.counts += numpy.bincount(numpy.concatenate(encoded), minlength=len(self.counts))
                 self.context.report(Progress("tokenize", min(self.bytes, self.expected), self.expected, "bytes"))
+            if folder.name == "train":
+                writer.sections = _sections(parts, self.context)
         self.shards[folder.name] = {"tokens": writer.tokens, "documents": writer.documents, "bytes": writer.bytes}
 
     def figures(self) -> dict[str, Any]:
@@ -143,6 +150,15 @@ class Encoding:
             "unused_tokens": len(unused),
             "unused_multibyte_tokens": sum(len(piece) > 1 for piece in self.tokenizer.pieces(unused)),
         }
+
+
+def _sections(parts: dict[str, list[int]], context: Context) -> list[Section]:
+    """The sources of the training shard with their weights; none where they are not mixed."""
+    from trivium.data.manifest import mix_of
+    from trivium.data.shards import Section
+
+    mix = mix_of(context.inputs["gather"]) if "gather" in context.inputs else {}
+    return [Section(name, counts[0], counts[1], *mix[name]) for name, counts in parts.items()] if mix else []
 
 
 def describe(encoding: Encoding, path: Path) -> dict[str, Any]:

@@ -152,3 +152,11 @@ def test_a_row_too_large_for_memory_is_refused(tmp_path: Path, monkeypatch: pyte
     (tmp_path / "a.jsonl").write_text('{"text": "ok"}\n{"text": "' + "x" * (2 << 20) + '"}\n')
     with pytest.raises(DataError, match=r"a\.jsonl:2: longer than 1 MiB; cut the row"):
         gather(tmp_path)
+
+
+def test_files_of_one_name_in_several_folders_of_a_pattern_stay_apart(tmp_path: Path) -> None:
+    for place in ("x/1", "x/2", "y/1"):
+        (tmp_path / place).mkdir(parents=True)
+        (tmp_path / place / "a.txt").write_text(f"Words of {place}.")
+    items, _ = gather(tmp_path / "*/*/a.txt", split="documents", share=0.5)
+    assert {item.row["id"] for item in items} == {"mine/x/1/a.txt", "mine/x/2/a.txt", "mine/y/1/a.txt"}

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from trivium.data.intake import Intake, Item, Part
 from trivium.data.sources import files, instructions, python_docs, world
-from trivium.data.sources.files import FilesSource
+from trivium.data.sources.files import Documents, FilesSource
 from trivium.data.sources.instructions import InstructionsSource
 from trivium.data.sources.python_docs import PythonDocsSource
 from trivium.data.sources.world import WorldSource
@@ -28,15 +28,16 @@ LACKING = {
 Source = Annotated[WorldSource | PythonDocsSource | FilesSource | InstructionsSource, Field(discriminator="kind")]
 
 
-def read(source: Source, name: str, intake: Intake) -> Iterator[Item]:
-    """The items of a source, in an order that does not change. `name` is what its documents say they come from."""
+def read(source: Source, name: str, intake: Intake, prepared: Documents | None = None) -> Iterator[Item]:
+    """The items of a source, in an order that does not change. `name` is what its documents say they come from;
+    `prepared` gives the documents of files that were prepared before."""
     match source:
         case WorldSource():
             return world.read(source, name, intake)
         case PythonDocsSource():
             return python_docs.read(source, name, intake)
         case FilesSource():
-            return files.read(source, name, intake)
+            return files.read(source, name, intake, prepared)
         case InstructionsSource():
             return instructions.read(source, name, intake)
 

@@ -21,8 +21,10 @@ from trivium.data.conversations import messages_of
 from trivium.data.find import find_files
 from trivium.data.intake import OWN_LEVEL, Intake, Item
 from trivium.data.ledger import Ledger
+from trivium.data.opened import open_data
+from trivium.data.pieces import Broken
 from trivium.data.rows import MOST_LINE_BYTES, read_rows, text_of
-from trivium.data.text import Broken, clean, decode, open_data, skip_byte_order_mark
+from trivium.data.text import clean, decode, skip_byte_order_mark
 
 LIST = ".json"
 SUFFIXES = (".jsonl", LIST)
@@ -49,7 +51,10 @@ def read(source: InstructionsSource, name: str, intake: Intake) -> Iterator[Item
         before = count
         for place, line, row in _rows(file, source.broken, intake.ledger):
             count += 1
-            yield from _item(row, place, line, source, name, intake)
+            try:
+                yield from _item(row, place, line, source, name, intake)
+            except DataError as error:
+                intake.ledger.fault("rows that could not be read", error)
         if count == before:
             intake.ledger.drop("empty file", str(file))
     if not count:
