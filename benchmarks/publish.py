@@ -1,6 +1,6 @@
 """Carries the committed results into the pages that show them: python benchmarks/publish.py
 
-docs/results.md gets every figure, README.md those that have a bar, each between two markers; the words around them are
+docs/results.md gets every figure, README.md the headlines, each between two markers; the words around them are
 written by hand and stay as they are. A figure stands nowhere else.
 """
 
@@ -16,6 +16,15 @@ from measure import ROOT
 
 START, END = "<!-- results -->", "<!-- /results -->"
 NOTHING = "Nothing has been measured yet."
+HEADLINES = (
+    "demo_minutes",
+    "heldout_instruction_exact",
+    "demo_win_rate",
+    "time_to_loss_vs_nanogpt",
+    "train_vs_nanogpt_best",
+    "train_vs_hf_best",
+    "kills_survived",
+)
 
 Results = dict[str, dict[str, dict[str, Any]]]  # by benchmark, then by figure
 
@@ -35,15 +44,15 @@ def pages(results: Results) -> dict[Path, str]:
 
 
 def headlines(results: Results) -> str:
-    """The figures that have a bar, as one Markdown table, and where they were measured."""
-    rows = {key: row for figures in results.values() for key, row in figures.items() if row["bar"] is not None}
+    """The figures that a reader asks for first, as one Markdown table, and where they were measured."""
+    rows = {key: row for figures in results.values() for key, row in figures.items() if key in HEADLINES}
     if not rows:
         return ""
-    lines = ["| figure | value | low to high | bar | what it is |", "|---|---|---|---|---|"]
-    for key, row in rows.items():
-        value, bar = number(row["value"], row["unit"]), bar_text(row["value"], row["bar"], row["better"])
-        lines.append(f"| `{key}` | {value} | {spread(row)} | {bar} | {row['note']} |")
-    machines = {row["machine"]: None for row in rows.values()}
+    lines = ["| figure | value | low to high | what it is |", "|---|---|---|---|"]
+    for key in (key for key in HEADLINES if key in rows):
+        row = rows[key]
+        lines.append(f"| `{key}` | {number(row['value'], row['unit'])} | {spread(row)} | {row['note']} |")
+    machines = {row["machine"].partition(", load")[0]: None for row in rows.values()}
     return "\n".join([*lines, "", *(f"Measured on {machine}." for machine in machines)])
 
 

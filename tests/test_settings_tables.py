@@ -15,7 +15,7 @@ from trivium.base.yaml_text import parse
 from trivium.data.sources.files import FilesSource
 from trivium.data.sources.instructions import InstructionsSource
 from trivium.data.sources.world import WorldSource
-from trivium.journey.graph import STAGES, load_stage
+from trivium.journey.graph import STAGES, load_stage, with_named
 
 ROOT = Path(__file__).resolve().parents[1]
 INSIDE = ("optimizer", "schedule")  # of these a page may list only what differs from the class's own defaults
@@ -41,10 +41,13 @@ def tables(page: Path) -> list[dict[str, Any]]:
     ]
 
 
-@pytest.mark.parametrize("stage", STAGES)
+PAGES = {**{stage: f"stages/{stage}" for stage in STAGES}, "finetune-name": "tasks"}
+
+
+@pytest.mark.parametrize("stage", PAGES)
 def test_the_settings_of_a_page_are_those_of_the_stage(stage: str) -> None:
-    (told, *_) = tables(ROOT / "docs" / "stages" / f"{stage}.md")
-    real = dict(flat(load_stage(stage).settings)) | {k: v for k, v in SPELLED.items() if k in told}
+    (told, *_) = tables(ROOT / "docs" / f"{PAGES[stage]}.md")
+    real = dict(flat(load_stage(stage, with_named([stage])).settings)) | {k: v for k, v in SPELLED.items() if k in told}
     general = dict(flat(load_stage("pretrain").settings))
     assert told == {name: real.get(name) for name in told}
     left_out = {name: value for name, value in real.items() if name not in told}

@@ -138,6 +138,7 @@ def schema() -> None:
 for _stage in PURPOSES:
     _command_for(_stage)
 app.command("chat", rich_help_panel=RUNS)(cli_runs.chat)
+app.command("predict", rich_help_panel=RUNS)(cli_runs.predict)
 app.command("compare", rich_help_panel=RUNS)(cli_runs.compare)
 app.command("report", rich_help_panel=RUNS)(cli_runs.report)
 

@@ -14,7 +14,7 @@ from trivium.apps.stopping import Stopping
 from trivium.base.errors import RecipeError
 from trivium.journey.check import check
 from trivium.journey.follow import Lead, follow
-from trivium.journey.graph import STAGES
+from trivium.journey.graph import STAGES, base_of, with_named
 from trivium.journey.recipe import read_recipe
 from trivium.journey.runner import Scope, run
 from trivium.journey.runs import MODELS
@@ -35,7 +35,7 @@ def run_recipe(options: StageOptions, until: str | None) -> None:
 
 def _lead(options: StageOptions, until: str | None, lead: Lead) -> None:
     for stage in [*(options.redo or []), *([until] if until else [])]:
-        if stage not in STAGES:
+        if stage not in with_named([stage]):
             raise RecipeError(f"there is no stage '{stage}'; the stages are {', '.join(STAGES)}")
     recipe = read_recipe(options.recipe, _overrides(options))
     folder = options.runs / recipe.name
@@ -44,6 +44,10 @@ def _lead(options: StageOptions, until: str | None, lead: Lead) -> None:
     with Stopping() as stopping, display_for(console) as display:
         results = run(recipe, folder, report=display, stopping=stopping, scope=scope, lead=lead)
     console.print(f"\nreport   {folder / 'report.html'}", highlight=False, soft_wrap=True)
+    for result in results:
+        if base_of(result.stage) != result.stage:
+            name = result.stage.partition("-")[2]
+            console.print(f'ask      trivium predict {folder} --task {name} "..."', highlight=False, soft_wrap=True)
     models = [result.stage for result in results if result.stage in MODELS]
     if models:
         console.print(f"talk     trivium chat {folder}", highlight=False, soft_wrap=True)

@@ -63,6 +63,24 @@ def compare(
     draw(compare_stages(folder, prompts, stage), Console())
 
 
+def predict(
+    run: RunName,
+    texts: Annotated[list[str] | None, typer.Argument(help="Texts; standard input where there are none.")] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(help="NAME of a finetune-NAME stage, or embed, or fill; not needed where there is one."),
+    ] = None,
+    file: Annotated[Path | None, typer.Option(help="A text file with an item on each line, or .jsonl.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print an object on each line.")] = False,
+    runs: RunsFolder = RUNS,
+    device: Annotated[str, typer.Option(metavar="auto|cpu|cuda|mps", help="Where to compute.")] = "auto",
+) -> None:
+    """Say what a fine-tuned model makes of texts: labels, entities, answers, vectors, words for a gap."""
+    from trivium.apps.predict import predict as predict_items
+
+    predict_items(run, task, texts or [], file, (runs, device, as_json))
+
+
 def report(run: RunName, runs: RunsFolder = RUNS) -> None:
     """Write a run's report: one HTML file that needs no network."""
     from trivium.journey.report import write_report

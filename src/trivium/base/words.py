@@ -88,6 +88,38 @@ class Rollout:
 
 
 @dataclass(frozen=True)
+class Rows:
+    """What a model with a head reads.
+
+    `tokens`, `types`: int64 (B, T); `real`: bool (B, T), False on padding; `types` tell a pair's first text (0) from its
+    second (1). A tagger may also read spelling: `words` int64 (B, T) is the row of `letters` (W + 1, C) that each token
+    belongs to, 0 for none.
+    """
+
+    tokens: Tensor
+    real: Tensor
+    types: Tensor
+    words: Tensor | None = None
+    letters: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class TaskBatch:
+    """Labelled rows. What `targets` are depends on the head: int64 (B,) for one label, float32 (B, L) for any number of them,
+    float32 (B,) for a number, int64 (B, T) for tags, int64 (B, 2) for the first and last token of an answer.
+
+    `weights` float32, (B,) or for tags (B, T): 0 where nothing is learned; `allowed` bool (B, T): where an answer may be.
+    What dropout draws follows from `seed`.
+    """
+
+    rows: Rows
+    targets: Tensor
+    weights: Tensor
+    seed: int
+    allowed: Tensor | None = None
+
+
+@dataclass(frozen=True)
 class StageResult:
     """What a finished stage leaves: its name, key, folder and headline figures; `how` is how it came to be."""
 

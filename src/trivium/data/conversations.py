@@ -19,7 +19,7 @@ from trivium.base.errors import DataError
 from trivium.base.ranks import ALONE, Ranks
 from trivium.base.words import Batch, Example, Message
 from trivium.data.ledger import Ledger
-from trivium.data.order import permute
+from trivium.data.order import chosen_rows
 from trivium.data.rows import read_rows, short, text_of
 from trivium.tokenizer import Tokenizer
 from trivium.tokenizer.layout import ROLES
@@ -140,12 +140,7 @@ class ConversationBatches:
 
     def rows(self, step: int) -> Array:
         """Which conversations a 0-based step holds, shortest first; every epoch holds each once."""
-        count = len(self.conversations)
-        samples = numpy.arange(step * self.rows_per_step, (step + 1) * self.rows_per_step)
-        chosen = numpy.empty_like(samples)
-        for epoch in range(samples[0] // count, samples[-1] // count + 1):
-            inside = samples // count == epoch
-            chosen[inside] = permute(samples[inside] % count, count, self.seed, epoch)
+        chosen = chosen_rows(step, self.rows_per_step, len(self.conversations), self.seed)
         return chosen[numpy.argsort(self.conversations.lengths[chosen], kind="stable")]
 
     def batches(self, step: int) -> list[Batch]:

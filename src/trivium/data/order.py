@@ -43,6 +43,18 @@ def permute(index: int | ndarray[Any, Any], count: int, seed: int, epoch: int = 
     return result
 
 
+def chosen_rows(step: int, size: int, count: int, seed: int) -> ndarray[Any, Any]:
+    """Which of `count` rows a 0-based step of `size` rows holds, int64 (size,): every epoch holds each row once."""
+    import numpy
+
+    samples = numpy.arange(step * size, (step + 1) * size)
+    chosen = numpy.empty_like(samples)
+    for epoch in range(samples[0] // count, samples[-1] // count + 1):
+        inside = samples // count == epoch
+        chosen[inside] = permute(samples[inside] % count, count, seed, epoch)
+    return chosen
+
+
 def _feistel(place: Any, count: int, seed: int, epoch: int) -> Any:
     """One pass through the network, for a Python integer or a uint64 array alike."""
     bits = max((count - 1).bit_length(), 2)

@@ -1,4 +1,4 @@
-"""A trained stage to talk to: what `trivium.load` gives, and what the terminal chat holds.
+"""What `trivium.load` gives, and what the terminal chat holds: a stage to talk to, and what the run learned besides.
 
 A model that has only been pre-trained continues text; one that was instruction-tuned answers. Conversations that grow
 longer than the model can read lose their oldest turns, never the system message or the newest request.
@@ -11,11 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast, get_args
 
 from trivium.base.errors import RunError, UserError
+from trivium.base.files import read_json
 from trivium.base.words import Message, Role
+from trivium.journey.experts import Experts, expert_at, experts_of
+from trivium.journey.graph import base_of
 from trivium.journey.runs import find_run, is_run, model_of
 
 if TYPE_CHECKING:
     from trivium.generate import Generator
+    from trivium.predict.predictor import Entity, Judged
+    from trivium.predict.spans import SpanAnswer
 
 Conversation = str | Sequence[Message | Mapping[str, str]]
 ROLES = get_args(Role)
@@ -24,11 +29,57 @@ BROKEN = "\ufffd"  # what a decoder shows for a character whose bytes have not a
 
 
 class Assistant:
-    """One stage's model and tokenizer. `answers` tells whether it was taught to answer or only continues text."""
+    """One stage's model and tokenizer. `answers` tells whether it was taught to answer or only continues text; `experts` are
+    the tasks that the run was fine-tuned on. Raises UserError where a model that writes is asked for and there is none."""
 
-    def __init__(self, stage: str, generator: Generator, *, answers: bool) -> None:
-        self.stage, self.answers = stage, answers
-        self._generator = generator
+    def __init__(
+        self, stage: str, generator: Generator | None, *, answers: bool, experts: Experts | None = None
+    ) -> None:
+        self.stage, self.answers, self.experts = stage, answers, experts
+        self._writer = generator
+
+    @property
+    def _generator(self) -> Generator:
+        if self._writer is None:
+            raise UserError(
+                f"the model of '{self.stage}' reads and does not write; ask it to classify, tag, answer, embed or fill"
+            )
+        return self._writer
+
+    def classify(self, text: str | tuple[str, str], *, task: str | None = None) -> Judged:
+        """The label of a text (or of a pair of texts), with the probability of each label."""
+        return self._experts.classify([text], task)[0]
+
+    def tag(self, text: str, *, task: str | None = None) -> list[Entity]:
+        """The tagged spans of a text, by characters."""
+        found: list[Entity] = self._experts.only(("tag",), task).tag([text])[0]
+        return found
+
+    def answer(self, question: str, context: str, *, task: str | None = None) -> SpanAnswer:
+        """The piece of `context` that answers, its text '' where there is none."""
+        found: SpanAnswer = self._experts.only(("answer",), task).answer([(question, context)])[0]
+        return found
+
+    def write(self, source: str, *, task: str | None = None) -> str:
+        """What a task of kind generate makes of a source."""
+        from trivium.task.items import Written
+
+        return str(self._experts.only(("generate",), task).texts([Written(source)])[0])
+
+    def embed(self, texts: Sequence[str], pool: str = "") -> list[list[float]]:
+        """A vector for each text: the mean (or 'cls', or 'last') of the pre-trained model's states."""
+        rows: list[list[float]] = self._experts.encoder.embed(texts, pool).tolist()
+        return rows
+
+    def fill(self, text: str, most: int = 5) -> list[list[tuple[str, float]]]:
+        """For each [MASK] in the text the likeliest tokens, with their probabilities."""
+        return self._experts.encoder.fill(text, most)
+
+    @property
+    def _experts(self) -> Experts:
+        if self.experts is None:
+            raise UserError("this model was taught no task")
+        return self.experts
 
     def chat(
         self, said: Conversation, *, max_new_tokens: int = LONGEST, temperature: float = 0.0, seed: int = 0
@@ -118,9 +169,23 @@ def load(run: Path, stage: str | None = None, *, device: str = "auto", runs: Pat
     if (run / "config.json").is_file() and not is_run(run):
         if stage is not None:
             raise RunError(f"{run}: this is a model folder, it has no stages; leave the stage away or give the run")
-        name, folder = run.resolve().name, run
+        name, folder, experts = run.resolve().name, run, expert_at(run, device)
     else:
-        name, folder = model_of(find_run(run, runs), stage)
+        found = find_run(run, runs)
+        experts = experts_of(found, device)
+        if stage is not None and base_of(stage) != stage and stage.partition("-")[2] in experts.folders:
+            name, folder = stage, found / stage
+            experts = expert_at(folder, device)
+        else:
+            name, folder = model_of(found, stage)
+    if not writes(folder):
+        return Assistant(name, None, answers=False, experts=experts)
     from trivium.generate import load_generator
 
-    return Assistant(name, load_generator(folder, device), answers=name != "pretrain")
+    return Assistant(name, load_generator(folder, device), answers=name != "pretrain", experts=experts)
+
+
+def writes(folder: Path) -> bool:
+    """Whether the model in a folder is one that writes: its class ends in ...LMHeadModel or ...ForCausalLM."""
+    classes = read_json(folder / "config.json").get("architectures") or [""]
+    return str(classes[0]).endswith(("ForCausalLM", "LMHeadModel"))

@@ -15,7 +15,7 @@ from typing import Any
 from trivium.base.errors import RecipeError, UserError
 from trivium.data.find import files_at, suffix_of
 from trivium.data.sources import lack_of
-from trivium.journey.graph import STAGES, StageTable, in_order, load_stage
+from trivium.journey.graph import STAGES, StageTable, in_order, load_stage, with_named
 from trivium.journey.recipe import Recipe, missing_paths, read_recipe, valid_sections
 
 ITEMS = 100  # of each file that are read
@@ -34,6 +34,7 @@ def check(path: Path, overrides: Sequence[str] = (), stages: StageTable = STAGES
             recipe, present = valid_sections(path, overrides, stages)
         except RecipeError:
             return faults  # not even YAML
+    stages = with_named(present, stages)
     try:
         in_order(present, stages)
     except RecipeError as error:
@@ -51,6 +52,7 @@ def check(path: Path, overrides: Sequence[str] = (), stages: StageTable = STAGES
 def stage_faults(recipe: Recipe, names: Collection[str], stages: StageTable = STAGES) -> list[str]:
     """What the stages `names` can be seen to fail at: a device that is not there, too few rows, sizes that do not fit."""
     sections = recipe.sections
+    stages = with_named(sections, stages)
     gather: Any = sections.get("gather")
     faults = _device_faults(recipe)
     for name in sections:

@@ -6,13 +6,15 @@ over), `NOT_IN_KEY` (settings that do not change its result), `PARALLEL` (all pr
 alone), `ROWS` (of which of gather's rows it needs how many), `depends_on(settings)` (what outside the recipe its result
 depends on, as JSON) and `check(settings, sections)` (sentences about what is wrong; `sections` are the recipe's by name,
 as far as they are right). Modules are imported when first asked for.
+`with_named` adds the stages that a recipe names itself, such as `finetune-sentiment`.
 """
 
 from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +36,28 @@ STAGES: StageTable = {
     "align": "trivium.stages.align_rloo",
     "evaluate": "trivium.stages.evaluate",
 }
+# A section BASE-NAME, as often as wanted, each with a folder, a key and a lineage of its own; they run after BASE's place.
+NAMED: StageTable = {"finetune": "trivium.stages.finetune_task"}
+_NAME = re.compile(r"(?P<base>[a-z]+)-[a-z0-9]+(?:[._-][a-z0-9]+)*")
+
+
+def base_of(name: str) -> str:
+    """The stage that a named one belongs to: 'finetune' of 'finetune-sentiment'; any other name as it is."""
+    match = _NAME.fullmatch(name)
+    return match["base"] if match and match["base"] in NAMED else name
+
+
+def with_named(sections: Iterable[str], stages: StageTable = STAGES) -> StageTable:
+    """`stages` and, behind each one that can have them, the named ones among `sections`, in their order."""
+    found: dict[str, list[str]] = {}
+    for section in sections:
+        if (base := base_of(section)) != section and base in stages:
+            found.setdefault(base, []).append(section)
+    table: dict[str, Any] = {}
+    for name, module in stages.items():
+        table[name] = module
+        table |= dict.fromkeys(found.get(name, ()), NAMED.get(name))
+    return table
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from trivium.data.find import files_at
 Outputs: TypeAlias = dict[str, tuple[str, int]]  # relative path -> SHA-256, bytes
 
 KEPT_BESIDE = frozenset(
-    {"trivium/normaliser.json", "trivium/heads.safetensors"}
+    {"trivium/normaliser.json", "trivium/heads.safetensors", "trivium/task.json"}
 )  # results that Hugging Face has no place for
 
 

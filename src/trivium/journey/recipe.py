@@ -20,7 +20,7 @@ from trivium.base.errors import DataError, RecipeError
 from trivium.base.ranks import Parallel
 from trivium.base.yaml_text import Location
 from trivium.data.find import files_at
-from trivium.journey.graph import STAGES, StageTable, load_stage
+from trivium.journey.graph import NAMED, STAGES, StageTable, load_stage, with_named
 
 Value = TypeVar("Value")
 
@@ -53,13 +53,13 @@ def recipe_class(typed: Sequence[str], stages: StageTable = STAGES) -> type[Reci
 
 def read_recipe(path: Path, overrides: Sequence[str] = (), stages: StageTable = STAGES) -> Recipe:
     """The recipe in the YAML file `path`, with `--set` overrides. Raises RecipeError that tells every fault at once."""
-    content, lines = _content_of(path, overrides, stages)
+    content, lines, stages = _content_of(path, overrides, stages)
     return _as_recipe(path, content, lines, stages)
 
 
 def valid_sections(path: Path, overrides: Sequence[str] = (), stages: StageTable = STAGES) -> tuple[Recipe, list[str]]:
     """Of a recipe with faults: what of it is valid, and the names of all its sections. Raises RecipeError."""
-    content, lines = _content_of(path, overrides, stages)
+    content, lines, stages = _content_of(path, overrides, stages)
     present = [name for name in stages if name in content]
     valid: dict[str, Any] = {}
     for name, value in content.items():
@@ -69,11 +69,14 @@ def valid_sections(path: Path, overrides: Sequence[str] = (), stages: StageTable
     return _as_recipe(path, valid, lines, stages), present
 
 
-def _content_of(path: Path, overrides: Sequence[str], stages: StageTable) -> tuple[dict[str, Any], dict[Location, int]]:
+def _content_of(
+    path: Path, overrides: Sequence[str], stages: StageTable
+) -> tuple[dict[str, Any], dict[Location, int], StageTable]:
     content, lines = read_yaml_lines(path)
     content = apply_overrides({"name": name_from(path), **content}, list(overrides))
+    stages = with_named(content, stages)
     content.update({name: {} for name in stages if name in content and content[name] is None})
-    return content, lines
+    return content, lines, stages
 
 
 def _as_recipe(path: Path, content: dict[str, Any], lines: dict[Location, int], stages: StageTable) -> Recipe:
@@ -100,8 +103,12 @@ def write_recipe(recipe: Recipe) -> str:
 
 def schema(stages: StageTable = STAGES) -> str:
     """The JSON Schema of a recipe, for editors, as text."""
-    content = recipe_class(list(stages), stages).model_json_schema()
+    named = {f"{base}-name": base for base in NAMED if base in stages}
+    table = with_named(named, stages)
+    content = recipe_class(list(table), table).model_json_schema()
     definitions = content["$defs"]
+    own = {f"^{base}-": content["properties"].pop(section) for section, base in named.items()}
+    content["patternProperties"] = {pattern: {**field, "title": "A named stage"} for pattern, field in own.items()}
     for definition in [*definitions.values()]:
         fields = definition.get("properties", {})
         fields.update({name: _with_own_defaults(field, definitions) for name, field in fields.items()})

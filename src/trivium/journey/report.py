@@ -25,6 +25,7 @@ from trivium.journey.report_lineage import lineage
 from trivium.journey.report_phases import decks, example, phase_rows
 from trivium.journey.report_read import Run, read_run
 from trivium.journey.report_scores import score_tables, wins
+from trivium.journey.report_tasks import task_parts
 from trivium.journey.report_values import label
 from trivium.journey.report_words import GLOSSARY, PHASES, RATER
 
@@ -82,6 +83,7 @@ def render(run: Run) -> str:
         requests=requests,
         tables=score_tables(run),
         wins=wins(run),
+        tasks=task_parts(run),
         curves=[(curve, None if curve.svg is None else Markup(curve.svg)) for curve in drawn],
         no_drawings=no_drawings,
         data=data(run),
@@ -111,6 +113,9 @@ def commands(run: Run) -> tuple[Command, ...]:
         )
         line = f'trivium compare {folder} --prompt "Tell me a story about a fox."'
         found.append(Command(line, "See your own prompt through every model, side by side."))
+    for stage in run.tasks:
+        line = f'trivium predict {folder} --task {stage.partition("-")[2]} "..."'
+        found.append(Command(line, "Ask it about a text of yours, a file, or what another command writes."))
     if steps is not None and steps >= 1:
         line = f"trivium run {recipe} --set pretrain.steps={2 * round(steps)}"
         found.append(Command(line, "Train longer, or change any other setting. What does not depend on it is reused."))

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from trivium.journey.graph import base_of
 from trivium.journey.report_read import Run, Stage
 from trivium.journey.report_scores import asked, right_answers, win_rate
+from trivium.journey.report_tasks import task_headline
 from trivium.journey.report_values import count, duration, label, large, moment, number, percent, plain, size
 from trivium.journey.report_words import PHASES, RATER, STAGE_WORDS
 
@@ -56,9 +58,17 @@ def head(run: Run) -> Head:
 def journey(run: Run) -> tuple[Group, ...]:
     """The boxes by phase, without the stages that this run does not have."""
     total = _total(run)
-    groups = [Group(phase.art, phase.name, phase.question, _boxes(run, phase.stages, total)) for phase in PHASES]
+    groups = [
+        Group(phase.art, phase.name, phase.question, _boxes(run, _stages_of(run, phase.stages), total))
+        for phase in PHASES
+    ]
     groups.append(Group("", "And in the end", "What was learned?", _boxes(run, ("evaluate",), total)))
     return tuple(group for group in groups if group.boxes)
+
+
+def _stages_of(run: Run, bases: tuple[str, ...]) -> tuple[str, ...]:
+    """The stages of a phase, those that the recipe names itself among them."""
+    return tuple(name for name in run.stages if base_of(name) in bases)
 
 
 def _total(run: Run) -> float:
@@ -74,8 +84,12 @@ def _boxes(run: Run, names: tuple[str, ...], total: float) -> tuple[Box, ...]:
         seconds = stage.facts.seconds
         time = _STATES.get(stage.state) or duration(seconds)
         share = 100 * (seconds or 0) / total if total > 0 else 0.0
-        found.append(Box(stage.name, stage.state, STAGE_WORDS[stage.name], figure, unit, time, share))
+        found.append(Box(stage.name, stage.state, _words_of(stage.name), figure, unit, time, share))
     return tuple(found)
+
+
+def _words_of(stage: str) -> str:
+    return STAGE_WORDS.get(stage) or f"learns a task: {label(stage.partition('-')[2])}"
 
 
 def _title(run: Run) -> str:
@@ -156,7 +170,7 @@ def _headline(run: Run, stage: Stage) -> tuple[str, str]:
         return "", ""
     if stage.state == "unfinished" and stage.last("step") is not None:
         return count(stage.last("step")), "steps so far"
-    return _HEADLINES[stage.name](run, stage)
+    return _HEADLINES.get(stage.name, task_headline)(run, stage)
 
 
 def _of_gather(run: Run, stage: Stage) -> tuple[str, str]:

@@ -17,8 +17,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from trivium.base.errors import RunError
-from trivium.journey.graph import STAGES
+from trivium.journey.graph import base_of
 from trivium.journey.report_values import Number, number, reach
+from trivium.journey.runs import stages_of
 
 State = Literal["finished", "unfinished", "waiting", "absent"]
 Model = TypeVar("Model", bound=BaseModel)
@@ -140,6 +141,7 @@ class Run:
     ceiling: Mapping[str, Any]
     raters: Mapping[str, int]
     lineage: tuple[LineageEntry, ...]
+    tasks: Mapping[str, Mapping[str, Any]]
     faults: tuple[str, ...]
 
     @property
@@ -243,7 +245,7 @@ def read_run(folder: Path) -> Run:
         raise RunError(f"{folder}: there is no such run; `trivium runs list` shows the runs there are")
     reader = Reader(folder)
     recipe = _recipe(reader)
-    stages = {name: _stage(reader, name, recipe) for name in STAGES}
+    stages = {name: _stage(reader, name, recipe) for name in stages_of(folder, [str(name) for name in recipe])}
     if not any(stage.there for stage in stages.values()) and not recipe:
         raise RunError(
             f"{folder}: holds no stage of a run; give the folder that `trivium run` wrote, such as runs/first"
@@ -263,6 +265,11 @@ def read_run(folder: Path) -> Run:
             str(row.get("rater", "unknown")) for _, row in reader.rows(folder / "rate" / "preferences.jsonl")
         ),
         lineage=_lineage(reader),
+        tasks={
+            name: reader.mapping(folder / name / "scores.json", expected=True)
+            for name in stages
+            if name in done and base_of(name) != name
+        },
         faults=tuple(reader.faults),
     )
 

@@ -144,15 +144,19 @@ def score_tables(run: Run) -> tuple[Table, ...]:
     for (name, by_family), scores in sorted(groups.items(), key=lambda item: (item[0][0] != INSTRUCTIONS, item[0][1])):
         if len({measure(score) for score in scores}) > 1:
             scores = _without_repeats(scores)
-            ends = [_figure(end, scores[0].unit) for end in _track(scores)]
-            title = _title(name) + (", by family" if by_family else "")
-            tables.append(Table(title, _note(scores), _stages(scores), _rows(scores, _row_label), (ends[0], ends[1])))
+            tables.append(table_of(_title(name) + (", by family" if by_family else ""), scores, _row_label))
         elif name != WIN_RATE or win_rate(run) is None:  # which stands above, in words
             single += scores
     if single:
         rows = _rows(single, lambda score: _title(score.name))
         tables.append(Table("Further measures, each on its own scale", _note(single), _stages(single), rows, None))
     return tuple(tables)
+
+
+def table_of(title: str, scores: Sequence[Score], name_of: Callable[[Score], str]) -> Table:
+    """A table of scores of one measure, a row for each name, all on one track."""
+    ends = [_figure(end, scores[0].unit) for end in _track(scores)]
+    return Table(title, _note(scores), _stages(scores), _rows(scores, name_of), (ends[0], ends[1]))
 
 
 def _without_repeats(scores: list[Score]) -> list[Score]:

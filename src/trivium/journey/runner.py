@@ -25,7 +25,7 @@ from trivium.journey import lineage
 from trivium.journey.check import require_sound
 from trivium.journey.faults import explain
 from trivium.journey.follow import Lead
-from trivium.journey.graph import STAGES, Stage, StageTable, in_order, needed_for
+from trivium.journey.graph import STAGES, Stage, StageTable, in_order, needed_for, with_named
 from trivium.journey.hashes import FileHashes, hash_outputs, output_hash
 from trivium.journey.keys import key_of, parts_of
 from trivium.journey.recipe import Recipe, require_paths, write_recipe
@@ -71,6 +71,7 @@ def run(
     Raises RecipeError before anything is spent, RunError where the folder cannot be used, Interrupted when `stopping`
     turned True and all is saved, and whatever error a stage raises.
     """
+    stages = with_named(recipe.sections, stages)
     order = in_order(recipe.sections, stages)
     if scope.until:
         wanted = needed_for(scope.until, recipe.sections, stages)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -12,7 +12,7 @@ from typing import Any, Literal
 from trivium.base.config import read_yaml
 from trivium.base.errors import RunError, UserError
 from trivium.base.files import explain_os_error, hold_lock
-from trivium.journey.graph import STAGES
+from trivium.journey.graph import with_named
 from trivium.journey.record import Record, read_pending, read_record
 from trivium.journey.shelf import OLD
 
@@ -95,7 +95,7 @@ def describe(run: Path) -> RunLine:
     """What the run holds. Nothing that is wrong with it raises: a stage whose record cannot be read is damaged."""
     records = _records(run)
     lines = []
-    for name in STAGES:
+    for name in stages_of(run):
         record = records.get(name)
         if isinstance(record, Record):
             state: State = "outdated" if _outdated(name, records) else "finished"
@@ -112,7 +112,7 @@ def describe(run: Path) -> RunLine:
 def _records(run: Path) -> dict[str, Record | None]:
     """The record of each finished stage; None for one that cannot be read."""
     records: dict[str, Record | None] = {}
-    for name in STAGES:
+    for name in stages_of(run):
         try:
             record = read_record(run / name)
         except RunError:
@@ -141,9 +141,17 @@ def _outdated(name: str, records: Mapping[str, Record | None]) -> bool:
 
 def _asked_for(run: Path) -> list[str]:
     try:
-        return [name for name in STAGES if name in read_yaml(run / "recipe.yaml")]
+        content = read_yaml(run / "recipe.yaml")
     except UserError:
         return []
+    return [name for name in with_named(content) if name in content]
+
+
+def stages_of(run: Path, asked: Collection[str] | None = None) -> list[str]:
+    """Every stage that the run may have, in running order: Trivium's own, and those that its folders, or the sections `asked`
+    for (those of its recipe, if not given), name."""
+    folders = sorted(folder.name for folder in run.iterdir() if folder.is_dir())
+    return list(with_named(dict.fromkeys([*(_asked_for(run) if asked is None else asked), *folders])))
 
 
 def folder_bytes(folder: Path) -> int:

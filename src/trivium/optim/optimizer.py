@@ -27,20 +27,28 @@ class Optimizer:
         settings: OptimizerSettings,
         rows: Callable[[str], tuple[int, ...]],
         exchange: Exchange | None = None,
+        share: Callable[[str], float] = lambda name: 1.0,
     ) -> None:
         """`rows(name)` says how many rows each matrix fused into a parameter has; (0,) for a plain one that is held here
-        as a whole. `parameters` are what this process holds of them; `exchange` knows how to get at the rest."""
+        as a whole. `parameters` are what this process holds of them (frozen ones are left alone); `exchange` knows how to get
+        at the rest. `share(name)` is what of AdamW's learning rate a parameter has."""
         self.settings = settings
         self.exchange: Exchange = exchange or NoExchange()
-        named = list({id(parameter): (name, parameter) for name, parameter in parameters}.values())
+        every = {id(parameter): (name, parameter) for name, parameter in parameters if parameter.requires_grad}
+        named = list(every.values())
         self.names = {id(parameter): name for name, parameter in named}
         hidden = [(name, p) for name, p in named if p.dim() == 2 and name.startswith("blocks.")]
         by_muon = {id(p) for _, p in hidden} if settings.name == "muon" else set()
-        decayed = [p for _, p in hidden if id(p) not in by_muon]
-        plain = [p for _, p in named if id(p) not in by_muon and all(p is not other for other in decayed)]
-        groups = [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+        decayed = {id(p) for _, p in hidden}
+        groups: dict[tuple[bool, float], list[nn.Parameter]] = {}
+        for name, p in named:
+            if id(p) not in by_muon:
+                groups.setdefault((id(p) not in decayed, share(name)), []).append(p)
         self.adam = torch.optim.AdamW(
-            [group for group in groups if group["params"]],
+            [
+                {"params": own, "weight_decay": 0.0 if plain else settings.weight_decay, "share": part}
+                for (plain, part), own in sorted(groups.items(), key=lambda group: group[0])
+            ],
             lr=settings.adam_learning_rate,
             betas=(settings.beta1, settings.beta2),
             eps=settings.epsilon,
@@ -67,7 +75,7 @@ class Optimizer:
         norm = self.exchange.norm(torch.nn.utils.get_total_norm(gradients))
         torch.nn.utils.clip_grads_with_norm_(self.parameters, self.settings.clip, norm)
         for group in self.adam.param_groups:
-            group["lr"] = self.settings.adam_learning_rate * factor
+            group["lr"] = self.settings.adam_learning_rate * factor * group["share"]
         self.adam.step()
         self.muon.step(self.settings.learning_rate * factor)
         return float(norm)

@@ -47,6 +47,7 @@ class Job:
     count: Callable[[Sequence[Any]], float] = supervised_tokens
     checkpoint_seconds: float = CHECKPOINT_SECONDS
     layout: Layout | None = None
+    share: Callable[[str], float] = lambda name: 1.0  # of the learning rate, for each parameter by name
 
     @property
     def turn(self) -> int:
@@ -72,7 +73,12 @@ class StepRow:
     last: bool = field(default=False)
 
 
-def make_optimizer(model: Transformer, settings: OptimizerSettings, layout: Layout | None = None) -> Optimizer:
+def make_optimizer(
+    model: Transformer,
+    settings: OptimizerSettings,
+    layout: Layout | None = None,
+    share: Callable[[str], float] = lambda name: 1.0,
+) -> Optimizer:
     """The optimizer of a model; fused matrices are cut as the model's shape says."""
 
     def rows(name: str) -> tuple[int, ...]:
@@ -80,8 +86,8 @@ def make_optimizer(model: Transformer, settings: OptimizerSettings, layout: Layo
         return (model.get_parameter(name).shape[0],) if counts == (0,) else counts
 
     if layout is None:
-        return Optimizer(model.named_parameters(), settings, rows)
-    return Optimizer(layout.parameters(), settings, rows, layout)
+        return Optimizer(model.named_parameters(), settings, rows, share=share)
+    return Optimizer(layout.parameters(), settings, rows, layout, share)
 
 
 def fit(model: Transformer, job: Job, context: Context) -> Iterator[StepRow]:
@@ -91,7 +97,7 @@ def fit(model: Transformer, job: Job, context: Context) -> Iterator[StepRow]:
     """
     layout = job.layout or Layout(model, Team(job.machine))
     team = layout.team
-    optimizer = make_optimizer(model, job.optimizer, layout)
+    optimizer = make_optimizer(model, job.optimizer, layout, job.share)
     guard = Guard()
     done, seconds = restore(layout, optimizer, guard, job, context)
     saver = Saver(_state_folder(context), team)

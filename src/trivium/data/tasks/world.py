@@ -1,0 +1,48 @@
+"""The built-in world's labelled items as items of a task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+
+from trivium.task.declaration import WorldTask
+from trivium.task.items import Asked, Item, Labelled, Place, Tagged, Written
+from trivium.task.tags import tags_of
+from trivium.task.words import words_in
+
+
+def items(task: WorldTask, seed: int, split: str, number: int) -> Iterator[Item]:
+    """The first `number` items of a split."""
+    return islice(_items(task, seed, split), number)
+
+
+def _items(task: WorldTask, seed: int, split: str) -> Iterator[Item]:
+    from trivium.world import labelled
+
+    match task:
+        case "sentiment":
+            for number, (text, label) in enumerate(labelled.sentiments(seed, split)):
+                yield Labelled(text, labels=(label,), place=_place(task, split, number))
+        case "entities":
+            for number, (text, entities) in enumerate(labelled.entities(seed, split)):
+                yield tagged(text, entities, _place(task, split, number))
+        case "questions":
+            for number, (context, question, answer) in enumerate(labelled.questions(seed, split)):
+                place = _place(task, split, number)
+                yield Asked(context, question, (answer,) if answer else (), id=str(number), place=place)
+        case "headlines":
+            for number, (source, target) in enumerate(labelled.headlines(seed, split)):
+                yield Written(source, target, _place(task, split, number))
+
+
+def tagged(text: str, entities: list[tuple[int, int, str]], place: Place) -> Tagged:
+    """The words of a text, tagged in BIO with its entities (by characters), which never cut a word."""
+    words = words_in(text)
+    starts = {start: number for number, (start, _) in enumerate(words)}
+    ends = {end: number + 1 for number, (_, end) in enumerate(words)}
+    spans = [(starts[start], ends[end], kind) for start, end, kind in entities]
+    return Tagged(tuple(text[start:end] for start, end in words), tuple(tags_of(spans, len(words), "bio")), place)
+
+
+def _place(task: str, split: str, number: int) -> Place:
+    return Place(f"world {task} {split} {number}")

@@ -1,0 +1,57 @@
+"""A decoder that meets a task in words: the prompt view of its declaration, asked and read back.
+
+A label is chosen by the log-likelihood of its whole text and the end after it, given the prompt; a text is written greedily.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from trivium.base.files import read_json
+from trivium.generate.generator import Generator, load_generator
+from trivium.predict.predictor import TASK_FILE
+from trivium.task.declaration import Task
+from trivium.task.items import Labelled, Written
+from trivium.tokenizer.rows import prompt_ids
+
+
+class Prompted:
+    """A generator that was fine-tuned on the prompt view of `task`; `names` are its labels, if it has any."""
+
+    def __init__(self, generator: Generator, task: Task, names: Sequence[str]) -> None:
+        self.generator, self.task, self.names = generator, task, tuple(names)
+        assert task.views.prompt is not None
+        self._longest = task.views.prompt.max_new_tokens
+
+    def labels(self, items: Sequence[Labelled]) -> list[str]:
+        """The likeliest label of each item."""
+        tokenizer = self.generator.tokenizer
+        told = []
+        for item in items:
+            asked = {name: replace(item, labels=(name,)) for name in self.names}
+            targets = {
+                name: [*tokenizer.encode(self.task.target_of(one)), tokenizer.end_of_text]
+                for name, one in asked.items()
+            }
+            prompt = self._prompt(item, max(map(len, targets.values())))
+            scores = {name: self.generator.log_likelihood(prompt, target) for name, target in targets.items()}
+            told.append(max(scores, key=lambda name: scores[name]))
+        return told
+
+    def texts(self, items: Sequence[Written]) -> list[str]:
+        """What is written for each item, until it ends by itself or is as long as the view allows."""
+        prompts = [self._prompt(item, self._longest) for item in items]
+        return [one.text for one in self.generator.complete(prompts, max_new_tokens=self._longest)]
+
+    def _prompt(self, item: Labelled | Written, more: int) -> list[int]:
+        room = self.generator.model.shape.max_positions - more
+        return prompt_ids(self.generator.tokenizer, self.task.prompt_of(item), item.main, room)[0]
+
+
+def load_prompted(folder: Path, device: str = "auto", threads: int = 0) -> Prompted:
+    """The model of a folder that was fine-tuned on a prompt view. Raises RunError or CheckpointError where it is damaged."""
+    content = read_json(folder / TASK_FILE)
+    task = Task.model_validate(content["task"])
+    return Prompted(load_generator(folder, device, threads), task, content["names"])

@@ -1,0 +1,227 @@
+"""What a task is: its kind, where its data is, which columns hold what, how labels are called, and its views.
+
+A view is a way for a model to meet the task: `head` puts a classifier, tagger or span finder on the trunk; `prompt`
+writes the item as text and reads the answer from the text that follows. Both share data, splits, label names and scores.
+A declaration is data: a recipe's section or a YAML file. How to train is not said here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from trivium.base.config import Settings, read_yaml_lines, validate
+from trivium.task.items import Labelled, Written
+from trivium.task.tags import Scheme
+
+Kind = Literal["classify", "multilabel", "regress", "tag", "answer", "generate"]
+Format = Literal[
+    "auto", "jsonl", "json", "csv", "tsv", "conll", "squad", "folders", "parallel", "parquet", "huggingface"
+]
+WorldTask = Literal["sentiment", "entities", "questions", "headlines"]
+KIND_OF_WORLD: Mapping[WorldTask, Kind] = {
+    "sentiment": "classify",
+    "entities": "tag",
+    "questions": "answer",
+    "headlines": "generate",
+}
+# The parts of an item of each kind, and the column that holds each where none is named; "" for one that may be absent.
+PARTS: Mapping[Kind, Mapping[str, str]] = {
+    "classify": {"text": "text", "second": "", "label": "label"},
+    "multilabel": {"text": "text", "second": "", "label": "labels"},
+    "regress": {"text": "text", "second": "", "label": "label"},
+    "tag": {"words": "words", "tags": "tags"},
+    "answer": {"context": "context", "question": "question", "answers": "answers"},
+    "generate": {"source": "source", "target": "target"},
+}
+# What of the head's view each kind reads, besides dropout.
+HEAD_OF: Mapping[Kind, tuple[str, ...]] = {
+    "classify": ("pooling", "class_weight", "label_smoothing"),
+    "multilabel": ("pooling",),
+    "regress": ("pooling",),
+    "tag": ("train_as", "spelling", "window_overlap", "class_weight", "label_smoothing"),
+    "answer": ("window_overlap", "longest_answer", "null_threshold"),
+    "generate": (),
+}
+_SLOT = re.compile(r"\{([^{}]*)\}")
+
+
+class FileData(Settings):
+    """Labelled files. Where there is no file for validation or test, a share of the training rows is kept for it."""
+
+    kind: Literal["files"] = "files"
+    train: Path = Field(description="a file; a folder of label folders; or a Hugging Face dataset folder")
+    valid: Path | None = Field(default=None, description="to choose by: early stopping, the best step")
+    test: Path | None = Field(default=None, description="to be measured on, once")
+    format: Format = Field(default="auto", description="auto: by the file's ending")
+    valid_share: float = Field(
+        default=0.1, gt=0, lt=0.5, description="of the training items, where `valid` is not given"
+    )
+    test_share: float = Field(default=0.1, ge=0, lt=0.5, description="of the training items, where `test` is not given")
+
+
+class WorldData(Settings):
+    """A task of the built-in world, with exact labels; validation and test speak of people, towns and things that the
+    training items never name."""
+
+    kind: Literal["world"] = "world"
+    task: WorldTask = Field(description="which one")
+    train: int = Field(default=3_000, ge=8, description="items to train on")
+    valid: int = Field(default=300, ge=8, description="items to choose by")
+    test: int = Field(default=1_000, ge=8, description="items to be measured on")
+
+
+class HeadView(Settings):
+    """A head on the trunk. What a kind does not read is refused."""
+
+    dropout: float = Field(
+        default=0.1, ge=0, lt=1, description="of embeddings, sub-layers and the head's input, while training"
+    )
+    pooling: Literal["auto", "mean", "cls", "last"] = Field(
+        default="auto", description="of the states into one; auto: mean for an encoder, last for a decoder"
+    )
+    class_weight: Literal["none", "balanced"] | dict[str, float] = Field(
+        default="none", description="of the loss; balanced: every label weighs the same; or a weight a label"
+    )
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1, description="share of the target spread over all labels")
+    train_as: Scheme = Field(default="bioes", description="the scheme that the model learns; told in the data's one")
+    spelling: bool = Field(default=False, description="the tagger also reads each word's letters and shape")
+    window_overlap: int = Field(default=32, ge=0, description="tokens that two windows of a long text share")
+    longest_answer: int = Field(default=30, ge=1, description="tokens of an answer, at most")
+    null_threshold: float = Field(
+        default=0.0, description="how much better 'no answer' must score than the best answer"
+    )
+
+
+class PromptView(Settings):
+    """The item as text, the answer after it. Prompt and answer are joined as tokens, so the border never moves."""
+
+    template: str = Field(description="with {column} for each part of the item that is read")
+    target: str = Field(default="", description="what follows; {label} or {target}, the kind's own if not given")
+    max_new_tokens: int = Field(default=64, ge=1, description="of an answer, at most")
+
+
+class Views(Settings):
+    """How a model meets the task."""
+
+    head: HeadView = HeadView()
+    prompt: PromptView | None = Field(default=None, description="asks a decoder in words; needed to generate")
+
+
+class Task(Settings):
+    """One task. Raises ValueError (told by `validate` with its place) where its parts do not fit together."""
+
+    kind: Kind = Field(description="what is to be told of an item")
+    data: Annotated[FileData | WorldData, Field(discriminator="kind")] = Field(description="labelled items")
+    columns: dict[str, str | int] = Field(
+        default={}, description="which column holds which part; a number counts from 0 in files without a header"
+    )
+    labels: list[str] | dict[str, str] | None = Field(
+        default=None,
+        description="names in their order, or {what the data says: name}; those of the training data if not given",
+    )
+    scheme: Scheme = Field(default="bio", description="of the tags in the data; none: tags are classes of words")
+    views: Views = Views()
+
+    @field_validator("labels")
+    @classmethod
+    def _distinct(cls, labels: list[str] | dict[str, str] | None) -> list[str] | dict[str, str] | None:
+        names = [] if labels is None else list(labels)
+        if labels is not None and (len(names) < 2 or len(set(names)) < len(names)):
+            raise ValueError("give at least two different labels, or leave it out")
+        return labels
+
+    @model_validator(mode="before")
+    @classmethod
+    def _kind_of_data(cls, given: Any) -> Any:
+        """`data` without a kind is files; a task of the world knows its own kind."""
+        if not isinstance(given, Mapping) or not isinstance(given.get("data"), Mapping):
+            return given
+        data = {"kind": "files", **given["data"]}
+        kinds = {"kind": KIND_OF_WORLD[data["task"]]} if data.get("task") in KIND_OF_WORLD else {}
+        return {**kinds, **given, "data": data}
+
+    @model_validator(mode="after")
+    def _fits(self) -> Task:
+        known = PARTS[self.kind]
+        for part in self.columns:
+            if part not in known:
+                near = difflib.get_close_matches(part, known, n=1)
+                meant = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}"
+                raise ValueError(f"columns.{part}: a task of kind {self.kind} has no such part; {meant}")
+        if isinstance(self.data, WorldData) and KIND_OF_WORLD[self.data.task] != self.kind:
+            raise ValueError(f"kind is {self.kind}; the world's {self.data.task} is {KIND_OF_WORLD[self.data.task]}")
+        head, plain = self.views.head, HeadView()
+        for name in HeadView.model_fields:
+            if getattr(head, name) != getattr(plain, name) and name not in (*HEAD_OF[self.kind], "dropout"):
+                raise ValueError(f"views.head.{name}: not read by a task of kind {self.kind}")
+        if self.scheme != "bio" and self.kind != "tag":
+            raise ValueError(f"scheme: only tags have one; the kind is {self.kind}")
+        if self.kind == "generate" and self.views.prompt is None:
+            raise ValueError("views.prompt: a task of kind generate needs a template, such as '{source}\\n=>'")
+        self._check_prompt()
+        return self
+
+    def _check_prompt(self) -> None:
+        prompt = self.views.prompt
+        if prompt is None:
+            return
+        if self.kind not in ("classify", "generate"):
+            raise ValueError(
+                f"views.prompt: a task of kind {self.kind} has no such view; classify and generate have one"
+            )
+        read, told = (("text", "second"), "label") if self.kind == "classify" else (("source",), "target")
+        for slot in _SLOT.findall(prompt.template):
+            if slot not in read:
+                raise ValueError(f"views.prompt.template: {{{slot}}} is unknown; it may name {', '.join(read)}")
+        if f"{{{read[0]}}}" not in prompt.template:
+            raise ValueError(f"views.prompt.template: it must hold {{{read[0]}}}")
+        if prompt.target and _SLOT.findall(prompt.target) != [told]:
+            raise ValueError(f"views.prompt.target: it must hold {{{told}}}, and nothing else in braces")
+
+    def column(self, part: str) -> str | int:
+        """The column of a part of the item; '' where the data has none."""
+        return self.columns.get(part, PARTS[self.kind][part])
+
+    @property
+    def is_pair(self) -> bool:
+        """Whether an item is two texts."""
+        return bool(self.columns.get("second"))
+
+    @property
+    def trained_scheme(self) -> Scheme:
+        """The scheme that a tagger learns."""
+        return "none" if self.scheme == "none" else self.views.head.train_as
+
+    def prompt_of(self, item: Labelled | Written) -> Callable[[str], str]:
+        """The prompt view of an item, as a function of its main text."""
+        assert self.views.prompt
+        template, name = self.views.prompt.template, "text" if isinstance(item, Labelled) else "source"
+        return lambda text: _fill(template, {**item.fields(), name: text})
+
+    def target_of(self, item: Labelled | Written) -> str:
+        """What follows the prompt of an item."""
+        assert self.views.prompt
+        own = " {label}" if self.kind == "classify" else " {target}"
+        return _fill(self.views.prompt.target or own, item.fields())
+
+
+def _fill(template: str, fields: Mapping[str, str]) -> str:
+    """`template` with its slots filled; what the fields hold is never read as a slot."""
+    return _SLOT.sub(lambda slot: fields[slot[1]], template)
+
+
+def read_task(path: Path) -> Task:
+    """The task in a YAML file; its paths are relative to the file. Raises RecipeError with file and line."""
+    content, lines = read_yaml_lines(path)
+    task = validate(Task, content, str(path), lines)
+    if not isinstance(task.data, FileData):
+        return task
+    folder = path.resolve().parent
+    places = {name: folder / value for name in ("train", "valid", "test") if (value := getattr(task.data, name))}
+    return task.model_copy(update={"data": task.data.model_copy(update=places)})
