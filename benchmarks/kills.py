@@ -2,7 +2,7 @@
 
     python benchmarks/kills.py [--kills 20] [--seed 0] [--quick]
 
-The demo's recipe with small numbers, so that all stages run in about a minute. First an uninterrupted run; then, for
+The demo's recipe with small numbers, so that all stages run in about a minute on one thread. First an uninterrupted run; then, for
 each kill, a fresh run whose whole process group gets SIGKILL at a moment drawn (from the seed) over the uninterrupted
 run's length, and the same command again until it is done. A kill is survived where model.safetensors in every stage's
 folder has the same SHA-256 as in the uninterrupted run. Says in which stage each kill fell and how that stage went on;
@@ -27,12 +27,12 @@ from measure import ROOT, TRIVIUM, end, machine, start, tell, watch
 
 SMALL = (
     "gather.sources=[{kind: world, tokens: 400000, instructions: 3000, heldout_instructions: 100, prompts: 400}]",
-    "pretrain.steps=80",
-    "finetune.steps=50",
-    "rate.requests=200",
-    "align.steps=8",
-    "evaluate.instructions=60",
-    "evaluate.requests=30",
+    "pretrain.steps=40",
+    "finetune.steps=25",
+    "rate.requests=100",
+    "align.steps=4",
+    "evaluate.instructions=40",
+    "evaluate.requests=20",
 )
 WEIGHTS = "*/model.safetensors"
 MOST_STARTS = 5

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -76,12 +77,14 @@ def test_pages_hold_the_committed_results(page: Path) -> None:
     assert text == published(text, pages(read_results())[page]), "run python benchmarks/publish.py"
 
 
-def test_headlines_are_the_figures_with_a_bar(tmp_path: Path) -> None:
-    bits = Figure("bits", [2.5, 2.75], [0, 1], "bits", better="lower")
-    write_results("speed", [RATIO, MISSED, bits], "a machine", tmp_path)
+def test_headlines_are_the_chosen_figures_in_their_order(tmp_path: Path) -> None:
+    memory = Figure("kills_survived", [20], [0], note="of 20")
+    chosen = [memory, replace(RATIO, key="demo_minutes"), replace(MISSED, key="demo_win_rate"), RATIO]
+    write_results("speed", chosen, "a machine, load 1.5 at the start", tmp_path)
     assert headlines(read_results(tmp_path)).splitlines()[2:] == [
-        "| `speed` | 3.5 | 3 to 4 | >= 3, met |  |",
-        "| `size` | not reached | - | <= 3, missed | not to be had |",
+        "| `demo_minutes` | 3.5 | 3 to 4 |  |",
+        "| `demo_win_rate` | not reached | - | not to be had |",
+        "| `kills_survived` | 20 | 20 to 20 | of 20 |",
         "",
         "Measured on a machine.",
     ]
