@@ -33,6 +33,7 @@ Redo = Annotated[
     list[str] | None, typer.Option("--redo", metavar="STAGE", help="Run this stage again; may be given several times.")
 ]
 Verify = Annotated[bool, typer.Option("--verify", help="Read every file of finished stages before trusting them.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Stop gathering at the first file or row that cannot be read.")]
 Until = Annotated[str | None, typer.Option("--until", metavar="STAGE", help="Stop after this stage.")]
 
 
@@ -49,6 +50,7 @@ class StageOptions:
     parallel: Parallel = None
     redo: Redo = None
     verify: Verify = False
+    strict: Strict = False
 
 
 @dataclass(frozen=True)

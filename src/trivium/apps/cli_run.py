@@ -57,6 +57,8 @@ def _lead(options: StageOptions, until: str | None, lead: Lead) -> None:
 
 def _overrides(options: StageOptions) -> list[str]:
     own = {"name": options.name, "device": options.device, "threads": options.threads, "parallel": options.parallel}
+    if options.strict:
+        own["gather.strict"] = True
     return [*(options.set or []), *(f"{key}={json.dumps(value)}" for key, value in own.items() if value is not None)]
 
 

@@ -25,6 +25,8 @@ EXTRAS = {  # extra -> (what it installs, what it is for)
     "data": ("trafilatura", "web pages, books, tables, languages and phone numbers in your files"),
     "scale": ("datatrove", "gathering with datatrove or Ray"),
     "report": ("matplotlib", "charts in the report"),
+    "eval": ("seqeval", "scores of tags, texts and translations, and baselines of tasks"),
+    "hub": ("datasets", "saved Hugging Face datasets of tasks"),
 }
 REACHED = 0.35  # share of the measured matrix product that training reaches, as a rule
 SIZES = {
