@@ -30,6 +30,19 @@ def test_chunked_cross_entropy_equals_its_twin_with_gradients(monkeypatch: pytes
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
 
 
+def test_cross_entropy_with_a_bias_equals_that_of_the_whole_logits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(language, "CHUNK_POSITIONS", 4)
+    generator = torch.Generator().manual_seed(3)
+    parts = [torch.randn(shape, generator=generator, requires_grad=True) for shape in ((9, 7), (11, 7), (11,))]
+    targets = torch.randint(0, 11, (9,), generator=generator)
+    found = linear_cross_entropy(parts[0], parts[1], targets, torch.ones(9), parts[2])
+    expected = torch.nn.functional.cross_entropy(parts[0] @ parts[1].t() + parts[2], targets, reduction="sum")
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+    ours, theirs = torch.autograd.grad(found, parts), torch.autograd.grad(expected, parts)
+    for one, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+
+
 def test_positions_without_weight_get_no_gradient() -> None:
     hidden = torch.randn(3, 4, requires_grad=True)
     linear_cross_entropy(hidden, torch.randn(5, 4), torch.tensor([0, 1, 2]), torch.tensor([1.0, 0.0, 1.0])).backward()

@@ -35,6 +35,8 @@ HEADLINES: dict[str, str] = {
     "exact_align": "-> {:.1%}",
     "win_rate": "win rate {:.1%}",
     "kl": "KL {:.2f}",
+    "masked_accuracy": "hidden tokens found {:.1%}",
+    "pair_accuracy": "pairs told {:.1%}",
     "valid_bits_per_byte": "valid {:.2f} bits/byte",
     "tokens_per_second": "{count} tokens/s",
 }

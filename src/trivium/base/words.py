@@ -62,6 +62,26 @@ class Batch:
 
 
 @dataclass(frozen=True)
+class MaskedBatch:
+    """What one forward pass of a masked model reads.
+
+    `tokens`: int64 (B, T), some of them hidden; `real`: bool (B, T), False on padding; `types`: int64 (B, T), 0 on the first
+    text and 1 on the second; `places`: int64 (N,), of the hidden tokens among all B * T; `targets`: int64 (N,), what stood
+    there; `weights`: float32 (N,); `relations`: int64 (B,), 0 where the second text follows the first, 1 where not, or None
+    where there are no pairs; `relation_weight`: what a pair's loss counts beside a token's.
+    """
+
+    tokens: Tensor
+    real: Tensor
+    types: Tensor
+    places: Tensor
+    targets: Tensor
+    weights: Tensor
+    relations: Tensor | None = None
+    relation_weight: float = 0.0
+
+
+@dataclass(frozen=True)
 class Preference:
     """One judgement: for `prompt`, `chosen` was preferred to `rejected` by `rater` at time `at` (ISO 8601)."""
 

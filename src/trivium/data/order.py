@@ -63,13 +63,13 @@ def _feistel(place: Any, count: int, seed: int, epoch: int) -> Any:
     high, low = place >> low_bits, place & low_mask
     for number, key in enumerate(_keys(seed, epoch)):
         if number % 2:
-            high = high ^ (_mix(low, key) & high_mask)
+            high = high ^ (mix(low, key) & high_mask)
         else:
-            low = low ^ (_mix(high, key) & low_mask)
+            low = low ^ (mix(high, key) & low_mask)
     return (high << low_bits) | low
 
 
-def _mix(value: Any, key: int) -> Any:
+def mix(value: Any, key: int) -> Any:
     """64 well-mixed bits of `value` and `key` (the finaliser of splitmix64)."""
     mixed = ((value ^ key) * 0x9E3779B97F4A7C15) & _WORD
     mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & _WORD

@@ -1,7 +1,8 @@
 """Token shards: what tokenize leaves and pre-training reads, mapped into memory.
 
 A folder with tokens.bin (flat little-endian uint16 or uint32), ends.bin (uint64, the offset behind each document) and
-shard.json (sizes, hashes, and the tokenizer's). Each document is followed by one <|endoftext|>, which its end includes.
+shard.json (sizes, hashes, and the tokenizer's); for masked models also marks.bin (uint8, what begins at each token). Each
+document is followed by one <|endoftext|>, which its end includes.
 A shard is whole or absent, and is refused with another tokenizer than its own.
 """
 
@@ -21,7 +22,8 @@ from trivium.base.errors import RunError
 from trivium.base.files import hash_file, read_json, replacing_folder, write_json
 
 FORMAT = 1
-TOKENS, ENDS, HEADER = "tokens.bin", "ends.bin", "shard.json"
+TOKENS, ENDS, MARKS, HEADER = "tokens.bin", "ends.bin", "marks.bin", "shard.json"
+WORD, SENTENCE = 1, 2  # bits of a mark
 SMALL_VOCABULARY = 1 << 16  # the ids up to here fit into two bytes
 AGAIN = "delete the stage's folder and run it again"
 Array = numpy.ndarray[Any, Any]
@@ -41,7 +43,9 @@ class Section:
 class ShardWriter:
     """Appends documents to a shard; `write_shard` makes one and finishes it."""
 
-    def __init__(self, folder: Path, tokenizer_sha256: str, vocab_size: int, end_of_text: int) -> None:
+    def __init__(
+        self, folder: Path, tokenizer_sha256: str, vocab_size: int, end_of_text: int, marked: bool = False
+    ) -> None:
         self._folder = folder
         self._dtype = numpy.dtype("<u2" if vocab_size <= SMALL_VOCABULARY else "<u4")
         self._vocab_size = vocab_size
@@ -49,16 +53,20 @@ class ShardWriter:
         self._separator = numpy.array([end_of_text], self._dtype).tobytes()
         self._files: dict[str, BinaryIO] = {
             name: open(folder / name, "wb")  # noqa: SIM115 - closed by `close`
-            for name in (TOKENS, ENDS)
+            for name in (TOKENS, ENDS, *([MARKS] if marked else []))
         }
-        self._hashes = {name: hashlib.sha256() for name in (TOKENS, ENDS)}
+        self._hashes = {name: hashlib.sha256() for name in self._files}
         self.tokens = self.documents = self.bytes = 0
         self.sections: list[Section] = []  # only where sources are mixed by weight
 
-    def add(self, ids: Array, text_bytes: int) -> None:
-        """Append a document of `ids` (T,), which are those of `text_bytes` bytes of UTF-8 text."""
+    def add(self, ids: Array, text_bytes: int, marks: Array | None = None) -> None:
+        """Append a document of `ids` (T,), which are those of `text_bytes` bytes of UTF-8 text; `marks` (T,) tell where words
+        and sentences begin."""
+        assert (marks is not None) == (MARKS in self._files)
         assert not len(ids) or int(ids.max()) < self._vocab_size, f"id {ids.max()} of {self._vocab_size}"
         self._write(TOKENS, ids.astype(self._dtype).tobytes() + self._separator)
+        if marks is not None:
+            self._write(MARKS, marks.astype(numpy.uint8).tobytes() + b"\0")
         self.tokens += len(ids) + 1
         self._write(ENDS, self.tokens.to_bytes(8, "little"))
         self.documents += 1
@@ -85,10 +93,12 @@ class ShardWriter:
 
 
 @contextlib.contextmanager
-def write_shard(folder: Path, tokenizer_sha256: str, vocab_size: int, end_of_text: int) -> Iterator[ShardWriter]:
+def write_shard(
+    folder: Path, tokenizer_sha256: str, vocab_size: int, end_of_text: int, marked: bool = False
+) -> Iterator[ShardWriter]:
     """A writer whose shard takes the place of `folder` when the block ends without an error."""
     with replacing_folder(folder) as part:
-        writer = ShardWriter(part, tokenizer_sha256, vocab_size, end_of_text)
+        writer = ShardWriter(part, tokenizer_sha256, vocab_size, end_of_text, marked)
         try:
             yield writer
             writer.finish()
@@ -105,7 +115,8 @@ def without_documents(folder: Path, numbers: Collection[int]) -> int:
     starts = numpy.concatenate(([0], shard.ends[:-1].astype(numpy.int64)))
     before, text_bytes = len(shard.tokens), shard.bytes
     ends_of_sections = list(itertools.accumulate(section.documents for section in shard.sections))
-    with write_shard(folder, shard.tokenizer_sha256, shard.vocab_size, shard.end_of_text) as writer:
+    facts = (shard.tokenizer_sha256, shard.vocab_size, shard.end_of_text, shard.marks is not None)
+    with write_shard(folder, *facts) as writer:
         for section, end in zip(shard.sections, ends_of_sections, strict=True):
             gone = [number for number in numbers if end - section.documents <= number < end]
             tokens = sum(int(shard.ends[number]) - int(starts[number]) for number in gone)
@@ -113,13 +124,15 @@ def without_documents(folder: Path, numbers: Collection[int]) -> int:
             writer.sections.append(left)
         for number, (start, end) in enumerate(zip(starts.tolist(), shard.ends.tolist(), strict=True)):
             if number not in numbers:
-                writer.add(numpy.array(shard.tokens[start : end - 1]), 0)
+                marks = None if shard.marks is None else numpy.array(shard.marks[start : end - 1])
+                writer.add(numpy.array(shard.tokens[start : end - 1]), 0, marks)
         writer.bytes = round(text_bytes * writer.tokens / max(before, 1))
     return before - writer.tokens
 
 
 class Shard:
-    """A shard on the disk. `tokens` (N,) and `ends` (documents,) are mapped, `bytes` is the size of the text as UTF-8."""
+    """A shard on the disk. `tokens` (N,), `ends` (documents,) and `marks` (N,; None where there are none) are mapped, `bytes` is
+    the size of the text as UTF-8."""
 
     def __init__(self, folder: Path, tokenizer_sha256: str | None = None) -> None:
         """Raises RunError where files are missing or of the wrong size, the format is unknown, or (where a hash is
@@ -143,6 +156,7 @@ class Shard:
                 f"{tokenizer_sha256[:12]}); run tokenize again"
             )
         self.tokens = self._map(TOKENS, self.dtype, tokens)
+        self.marks = self._map(MARKS, numpy.dtype("<u1"), tokens) if MARKS in self._sha256 else None
         self.ends = self._map(ENDS, numpy.dtype("<u8"), documents)
         if (int(self.ends[-1]) if documents else 0) != tokens:
             raise RunError(f"{folder / ENDS}: damaged (the last document does not end with the tokens); {AGAIN}")

@@ -91,6 +91,13 @@ class Generator:
 
 
 def load_generator(folder: Path, device: str = "auto", threads: int = 0) -> Generator:
-    """The generator of a model folder. Raises CheckpointError or RunError where the folder is missing or damaged."""
+    """The generator of a model folder. Raises CheckpointError or RunError where the folder is missing or damaged, UserError
+    where its model does not write text."""
     machine = choose_machine(device, threads, "float32")
-    return Generator(load(folder).to(machine.device), Tokenizer.load(folder))
+    model = load(folder)
+    if model.head.kind != "language":
+        raise UserError(
+            f"{folder}: its model ({model.shape.family}) has a head of the kind '{model.head.kind}' and writes no text; give the "
+            "folder of a causal language model"
+        )
+    return Generator(model.to(machine.device), Tokenizer.load(folder))

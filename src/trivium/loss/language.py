@@ -21,15 +21,20 @@ CHUNK_POSITIONS = 512  # 512 x 2,048 logits in float32 are 4 MiB, which stays in
 
 class _LinearCrossEntropy(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, weights: Tensor, bias: Tensor | None
+    ) -> Tensor:
         narrow = weight.to(hidden.dtype)
         wants_hidden, wants_weight = ctx.needs_input_grad[0], ctx.needs_input_grad[1]
         hidden_gradient = torch.empty_like(hidden) if wants_hidden else None
         weight_gradient = torch.zeros_like(weight, dtype=torch.float32) if wants_weight else None
+        bias_gradient = torch.zeros_like(bias, dtype=torch.float32) if bias is not None else None
         total = torch.zeros((), dtype=torch.float32, device=hidden.device)
         for start in range(0, len(hidden), CHUNK_POSITIONS):
             part = slice(start, start + CHUNK_POSITIONS)
             logits = F.linear(hidden[part], narrow).float()  # (C, V)
+            if bias is not None:
+                logits += bias
             log_probabilities = F.log_softmax(logits, dim=-1)
             chosen = log_probabilities.gather(1, targets[part, None]).squeeze(1)  # (C,)
             total -= (chosen * weights[part]).sum()
@@ -38,31 +43,36 @@ class _LinearCrossEntropy(torch.autograd.Function):
             # d/dlogits of -w log p[target] is w (p - onehot)
             gradient = log_probabilities.exp_().mul_(weights[part, None])
             gradient.scatter_add_(1, targets[part, None], -weights[part, None])
+            if bias_gradient is not None:
+                bias_gradient += gradient.sum(dim=0)
             slim = gradient.to(hidden.dtype)
             if hidden_gradient is not None:
                 hidden_gradient[part] = slim @ narrow
             if weight_gradient is not None:
                 weight_gradient += slim.t() @ hidden[part]
-        ctx.save_for_backward(hidden_gradient, weight_gradient)
+        ctx.save_for_backward(hidden_gradient, weight_gradient, bias_gradient)
         return total
 
     @staticmethod
-    def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
-        hidden_gradient, weight_gradient = ctx.saved_tensors
+    def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor | None, Tensor | None, None, None, Tensor | None]:
+        hidden_gradient, weight_gradient, bias_gradient = ctx.saved_tensors
         scale = outputs[0]
         return (
             None if hidden_gradient is None else hidden_gradient * scale.to(hidden_gradient.dtype),
             None if weight_gradient is None else weight_gradient * scale,
             None,
             None,
+            None if bias_gradient is None else bias_gradient * scale,
         )
 
 
-def linear_cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-    """Sum over positions of weights * -log softmax(hidden @ weight.T)[targets], in nats; a float32 scalar.
+def linear_cross_entropy(
+    hidden: Tensor, weight: Tensor, targets: Tensor, weights: Tensor, bias: Tensor | None = None
+) -> Tensor:
+    """Sum over positions of weights * -log softmax(hidden @ weight.T + bias)[targets], in nats; a float32 scalar.
 
-    `hidden` (..., D), `weight` (V, D), `targets` and `weights` (...). It is a sum: the caller divides by a count taken
-    once for the whole optimizer step.
+    `hidden` (..., D), `weight` (V, D), `bias` (V,), `targets` and `weights` (...). It is a sum: the caller divides by a
+    count taken once for the whole optimizer step.
     """
     flat_weights = weights.reshape(-1)
     flat_targets = targets.reshape(-1)
@@ -73,7 +83,7 @@ def linear_cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor, weight
         chosen = F.pad(kept, (0, spare))  # the spare ones are the first position again, without weight
         flat_hidden = flat_hidden.index_select(0, chosen)
         flat_targets, flat_weights = flat_targets[chosen], F.pad(flat_weights[kept], (0, spare))
-    result: Tensor = _LinearCrossEntropy.apply(flat_hidden, weight, flat_targets, flat_weights)  # type: ignore[no-untyped-call]
+    result: Tensor = _LinearCrossEntropy.apply(flat_hidden, weight, flat_targets, flat_weights, bias)  # type: ignore[no-untyped-call]
     return result
 
 

@@ -182,9 +182,11 @@ GPT2 = Family(
         "positions": "learned",
         "norm": "layer",
         "norm_bias": True,
+        "norm_epsilon": 1e-5,
         "query_key_norm": False,
         "query_bias": True,
         "output_bias": True,
+        "mlp": "gelu_tanh",
         "mlp_bias": True,
     },
     fields={

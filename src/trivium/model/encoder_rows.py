@@ -307,4 +307,5 @@ MODERNBERT = Family(
         "span": _modernbert_head("ModernBertForQuestionAnswering", replace(_LABELS, kind="span")),
     },
     pool_key="classifier_pooling",
+    window=128,
 )

@@ -32,9 +32,16 @@ def family_named(name: str) -> Family:
     return FAMILIES[name]
 
 
-def new_shape(family: str, sizes: Mapping[str, Any]) -> Architecture:
-    """A shape of `sizes` (fields of Architecture) in a family's form. Raises UserError where the family has no such model."""
+def new_shape(family: str, sizes: Mapping[str, Any], window: int | None = None, every: int = 3) -> Architecture:
+    """A shape of `sizes` (fields of Architecture) in a family's form; where it has local layers every layer is one but the
+    first of each `every`, and sees `window` tokens (None: as the family has it; 0: all layers see all).
+
+    Raises UserError where the family has no such model.
+    """
     row = family_named(family)
+    reach = row.window if window is None else window
+    if reach:
+        sizes = {"windows": tuple(reach if layer % every else 0 for layer in range(sizes["num_layers"])), **sizes}
     shape = Architecture(**{**row.form, **sizes, "family": family})
     try:
         row.config(shape)

@@ -62,6 +62,7 @@ class Family:
     turned: frozenset[str] = frozenset()
     ignored: str = r"$^"
     pool_key: str = ""
+    window: int = 0  # of local layers in a new model
 
     def architecture(self, config: Mapping[str, Any]) -> Architecture:
         """The shape that a config.json describes. Raises CheckpointError for what the trunk does not compute."""

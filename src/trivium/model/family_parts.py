@@ -58,7 +58,10 @@ def windows_of(types: list[str], window: int) -> tuple[int, ...]:
 
 
 def activation_name(shape: Architecture) -> str:
-    return next(name for name, ours in ACTIVATION_NAMES.items() if ours == shape.mlp)
+    names = [name for name, ours in ACTIVATION_NAMES.items() if ours == shape.mlp]
+    if not names:
+        raise CheckpointError(f"a model of the family {shape.family} cannot have mlp '{shape.mlp}'")
+    return names[0]
 
 
 def read_activation(config: Mapping[str, Any], key: str) -> dict[str, Any]:

@@ -1,30 +1,43 @@
-"""Pre-training: a causal language model learns to predict the next token of the gathered text.
+"""Pre-training: a language model learns to predict the next token of the gathered text, or the tokens that were hidden.
 
-    loss = -1/N sum_t log p(token_t | the tokens before it in its row)
+    causal:  loss = -1/N sum_t log p(token_t | the tokens before it in its row)
+    masked:  loss = -1/N sum over hidden t of log p(token_t | the rest of its row), and with pairs that of their relation
 
-Reads tokenize's shards; leaves a model folder, `metrics.jsonl` and a resumable state. More steps on a finished run continue
-it from the checkpoint at which the decay of the learning rate began.
+Starts from nothing, or goes on from a model that there is. Reads tokenize's shards; leaves a model folder, `metrics.jsonl` and
+a resumable state. More steps on a finished run continue it from the checkpoint at which the decay of the learning rate began.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from trivium.base.config import Settings
 from trivium.base.errors import UserError
-from trivium.base.progress import Context
+from trivium.base.progress import Context, Progress
 from trivium.base.ranks import ALONE, Ranks
+from trivium.data.masking_settings import MaskSettings
 from trivium.optim.settings import OptimizerSettings, ScheduleSettings
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from trivium.base.words import Batch
     from trivium.data.shards import Shard
+    from trivium.model.architecture import Architecture
+    from trivium.model.transformer import Transformer
+    from trivium.tokenizer import Tokenizer
+    from trivium.train.distributed import Team
 
 NEEDS = ("tokenize",)
 CONTINUES = ("steps",)
+PLATEAU_NATS = 0.3  # as near to the loss of frequencies alone as this is no learning of context
+ROWS_AT_ONCE = 64
+Family = Literal["auto", "gpt2", "llama", "mistral", "qwen2", "qwen3", "bert", "roberta", "distilbert", "modernbert"]
 PARALLEL = True
 
 
@@ -32,6 +45,9 @@ class ModelSettings(Settings):
     """The size of the model; the vocabulary comes from the tokenizer."""
 
     hidden_size: int = Field(default=128, ge=8, description="width of the stream")
+    family: Family = Field(
+        default="auto", description="form of the model; auto is qwen3, or modernbert for masked models"
+    )
     num_layers: int = Field(default=4, ge=1, description="blocks")
     num_heads: int = Field(default=4, ge=1, description="query heads")
     num_kv_heads: int = Field(default=4, ge=1, description="key and value heads; must divide num_heads")
@@ -39,12 +55,22 @@ class ModelSettings(Settings):
     intermediate_size: int = Field(default=384, ge=8, description="width inside the feed-forward part")
     max_positions: int = Field(default=512, ge=8, description="longest text that the model can read, in tokens")
     rope_theta: float = Field(default=10_000.0, gt=0, description="base of the rotary angles")
+    window: int | None = Field(
+        default=None, ge=0, description="tokens that a local layer sees, 0 for all; if not given as the family has it"
+    )
+    global_every: int = Field(default=3, ge=1, description="where there are local layers, every so many is not one")
     tie_embeddings: bool = Field(default=True, description="one matrix for embedding and head")
 
 
 class PretrainSettings(Settings):
-    """Sizes, steps and rates of pre-training."""
+    """Objective, sizes, steps and rates of pre-training."""
 
+    objective: Literal["causal", "masked"] = Field(default="causal", description="what is predicted")
+    pairs: Literal["none", "nsp", "sop"] = Field(
+        default="none", description="masked: rows of two texts, next-sentence or sentence-order prediction"
+    )
+    masking: MaskSettings = MaskSettings()
+    base: Path | None = Field(default=None, description="a model folder to go on from, whose sizes then hold")
     model: ModelSettings = ModelSettings()
     begin_copying: bool = Field(default=True, description="start with attention that looks for what came before")
     steps: int = Field(default=600, ge=1, description="optimizer steps; more of them continue a finished run")
@@ -61,14 +87,21 @@ class PretrainSettings(Settings):
     evaluate_rows: int = Field(default=128, ge=1, description="rows of it in such a look; the last look reads all")
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What differs between the objectives: batches of a step, the loss and what it is the mean over, and the look at
+    validation text."""
+
+    batches: Callable[[int], Sequence[Any]]
+    objective: Callable[..., Tensor]
+    count: Callable[[Sequence[Any]], float]
+    look: Callable[[Transformer, Team, int | None], dict[str, float]]
+
+
 def run(settings: PretrainSettings, context: Context) -> dict[str, Any]:
     """Train, and leave the model in `context.folder`. Returns the headline figures."""
-    from trivium.base.seeds import torch_random
     from trivium.data.shards import Shard
-    from trivium.evaluate.text import bits_per_byte
-    from trivium.model.architecture import Architecture
-    from trivium.model.initialise import begin_copying, initialise
-    from trivium.model.transformer import Transformer, parameter_count
+    from trivium.model.transformer import parameter_count
     from trivium.tokenizer import Tokenizer
     from trivium.train.distributed import join
     from trivium.train.fit import Job, fit, stored_precision
@@ -78,33 +111,132 @@ def run(settings: PretrainSettings, context: Context) -> dict[str, Any]:
     source = context.inputs["tokenize"]
     tokenizer = Tokenizer.load(source)
     train, valid = Shard(source / "train", tokenizer.sha256), Shard(source / "valid", tokenizer.sha256)
-    check_sizes(settings, train)
-    model = Transformer(Architecture(vocab_size=tokenizer.vocab_size, **settings.model.model_dump()))
+    model = model_of(settings, tokenizer, context.seed)
+    check_sizes(settings, train, model.shape)
     figures: dict[str, Any] = {"parameters": parameter_count(model)}
-    generator = torch_random(context.seed, "initialise")
-    initialise(model, generator)
-    if settings.begin_copying:
-        begin_copying(model, generator)
+    plan = masked_plan if settings.objective == "masked" else causal_plan
+    part = plan(settings, tokenizer, train, valid, context)
     recorder = Recorder(context, settings.steps)
     with join(context, stored_precision(context, settings.precision)) as team:
         layout = place(model, team)
         job = Job(
             steps=settings.steps,
-            batches=batches_of(settings, train, context.seed, context.ranks),
+            batches=part.batches,
             optimizer=settings.optimizer,
             schedule=settings.schedule,
             machine=team.machine,
+            objective=part.objective,
+            count=part.count,
             layout=layout,
         )
         for row in fit(model, job, context):
             look: dict[str, float] = {}
             if row.last or row.step % settings.evaluate_every == 0:
-                most = None if row.last else settings.evaluate_rows
-                look = bits_per_byte(model, valid, settings.length, team, most)
+                look = part.look(model, team, None if row.last else settings.evaluate_rows)
                 figures |= look
+                tell_beside_frequencies(look, row.step, settings.steps, context)
             recorder.write(row, **look)
         save_model_folder(layout.whole(), tokenizer, context.folder)
     return figures | recorder.figures() | {"precision": str(team.machine.dtype).removeprefix("torch.")}
+
+
+def model_of(settings: PretrainSettings, tokenizer: Tokenizer, seed: int) -> Transformer:
+    """A new model, or the base with the objective's head, for the tokenizer's vocabulary.
+
+    Raises UserError where the base is for another objective or came with another tokenizer.
+    """
+    from trivium.base.seeds import torch_random
+    from trivium.model.families import family_named
+    from trivium.model.folder import load, resize_vocabulary
+    from trivium.model.initialise import begin_copying, initialise
+    from trivium.model.transformer import Transformer
+    from trivium.tokenizer import Tokenizer
+
+    head = "language" if settings.objective == "causal" else "masked" if settings.pairs == "none" else "pretraining"
+    if settings.base is None:
+        shape = shape_of(settings, tokenizer.vocab_size)
+        model = Transformer(shape, family_named(shape.family).head_shape(head))
+        generator = torch_random(seed, "initialise")
+        initialise(model, generator)
+        if settings.begin_copying:
+            begin_copying(model, generator)
+        return model
+    known = Tokenizer.load(settings.base)
+    if tokenizer.sha256 not in (known.sha256, known.with_chat().sha256):
+        raise UserError(
+            f"pretrain.base: {settings.base} has another tokenizer than the text; set tokenize.base to it too"
+        )
+    model = load(settings.base, head)
+    if tokenizer.vocab_size > model.shape.vocab_size:
+        model = resize_vocabulary(model, tokenizer.vocab_size)
+    return model
+
+
+def shape_of(settings: PretrainSettings, vocab_size: int) -> Architecture:
+    """The shape of a new model. Raises UserError where the settings do not fit together."""
+    from trivium.model.families import new_shape
+
+    sizes = settings.model.model_dump()
+    family, window, every = sizes.pop("family"), sizes.pop("window"), sizes.pop("global_every")
+    if family == "auto":
+        family = "modernbert" if settings.objective == "masked" else "qwen3"
+    shape = new_shape(family, {**sizes, "vocab_size": vocab_size}, window, every)
+    if shape.causal == (settings.objective == "masked"):
+        fitting = "causal" if shape.causal else "masked"
+        raise UserError(f"objective is {settings.objective}; a model of the family {family} is for {fitting}")
+    return shape
+
+
+def causal_plan(settings: PretrainSettings, tokenizer: Tokenizer, train: Shard, valid: Shard, context: Context) -> Plan:
+    """Windows of the text, and bits per byte."""
+    from trivium.evaluate.text import bits_per_byte
+    from trivium.train.step import next_token_loss, supervised_tokens
+
+    def look(model: Transformer, team: Team, most: int | None) -> dict[str, float]:
+        return bits_per_byte(model, valid, settings.length, team, most)
+
+    batches = batches_of(settings, train, context.seed, context.ranks)
+    return Plan(batches, next_token_loss, supervised_tokens, look)
+
+
+def masked_plan(settings: PretrainSettings, tokenizer: Tokenizer, train: Shard, valid: Shard, context: Context) -> Plan:
+    """Rows with hidden tokens, and how many of them are found at a mask that never changes."""
+    from trivium.data.masked import MaskedBatches, MaskedRows, fixed_batches
+    from trivium.evaluate.masked import masked_scores, unigram_loss
+    from trivium.train.masked import hidden_tokens, masked_loss
+
+    if train.sections:
+        raise UserError(
+            "gather.sources have weights, by which only causal pre-training mixes; take them away, or set objective: causal"
+        )
+    how = (tokenizer, settings.masking, settings.pairs, settings.length)
+    rows, unseen = MaskedRows(train, *how, context.seed), MaskedRows(valid, *how, 0)
+    first = rows.epoch(0)
+    if settings.pairs != "none":
+        note = f"{len(first):,} pairs in the first epoch, {first.labels.mean():.1%} of them with label 1"
+        context.report(Progress(context.folder.name, 0, settings.steps, note=note))
+
+    def look(model: Transformer, team: Team, most: int | None) -> dict[str, float]:
+        batches = fixed_batches(unseen, ROWS_AT_ONCE, most, context.ranks)
+        return masked_scores(model, batches, team) | {"unigram_loss": unigram_loss(train, batches, team)}
+
+    stream = MaskedBatches(rows, settings.batch_size, settings.micro_batch_size, context.ranks)
+    return Plan(stream.batches, masked_loss, hidden_tokens, look)
+
+
+def tell_beside_frequencies(look: Mapping[str, float], step: int, steps: int, context: Context) -> None:
+    """A masked model's loss beside that of frequencies alone; where the two are the same, what to do about it."""
+    if "unigram_loss" not in look:
+        return
+    loss, alone = look["valid_loss"], look["unigram_loss"]
+    note = f"step {step}: {look['masked_accuracy']:.1%} of hidden tokens found, loss {loss:.2f}, by frequencies alone {alone:.2f}"
+    if loss > alone - PLATEAU_NATS:
+        note = (
+            f"step {step}: the loss of hidden tokens, {loss:.2f} nats, is that of their frequencies alone ({alone:.2f}). Small "
+            "models leave this plateau late, with learned positions later still: train longer, raise "
+            "optimizer.learning_rate, use model.family modernbert; and look for texts that are there many times"
+        )
+    context.report(Progress(context.folder.name, step, steps, note=note))
 
 
 def batches_of(
@@ -126,27 +258,37 @@ def batches_of(
 
 def check(settings: PretrainSettings, sections: Mapping[str, Any]) -> list[str]:
     """What can be known to be wrong before there is any text, a sentence each."""
-    from trivium.model.architecture import Architecture
-
     faults = []
-    try:
-        Architecture(vocab_size=1, **settings.model.model_dump())
-    except UserError as error:
-        faults.append(str(error))
-    if settings.length > settings.model.max_positions:
-        faults.append(
-            f"length is {settings.length}; the model reads at most {settings.model.max_positions} tokens: "
-            "lower it or raise model.max_positions"
-        )
+    if settings.base is not None:
+        if settings.model != ModelSettings():
+            faults.append("model is given, but pretrain.base has its own sizes: take one of the two out")
+    else:
+        try:
+            shape_of(settings, vocab_size=1)
+        except UserError as error:
+            faults.append(str(error))
+        if settings.length > settings.model.max_positions:
+            faults.append(too_long(settings.length, settings.model.max_positions))
+    if settings.objective == "causal" and settings.pairs != "none":
+        faults.append(f"pairs is '{settings.pairs}', which needs objective: masked")
+    tokenize = sections.get("tokenize")
+    if settings.objective == "masked" and tokenize is not None and not tokenize.masked_tokens:
+        faults.append("objective is masked, which needs tokenize.masked_tokens: true")
     return faults
 
 
-def check_sizes(settings: PretrainSettings, train: Shard) -> None:
+def too_long(length: int, longest: int) -> str:
+    return f"length is {length}; the model reads at most {longest} tokens: lower it or raise model.max_positions"
+
+
+def check_sizes(settings: PretrainSettings, train: Shard, shape: Architecture) -> None:
     """Raises UserError where the settings do not fit together, or the text is smaller than one batch."""
     if faults := check(settings, {}):
         raise UserError(f"pretrain: {faults[0]}")
+    if settings.length > shape.max_positions:
+        raise UserError(f"pretrain: {too_long(settings.length, shape.max_positions)}")
     needed = settings.batch_size * settings.length + 1
-    if len(train.tokens) < needed:
+    if settings.objective == "causal" and len(train.tokens) < needed:
         raise UserError(
             f"the training text has {len(train.tokens):,} tokens; one batch needs {needed:,} (pretrain.batch_size "
             f"{settings.batch_size} x pretrain.length {settings.length} + 1): add text, or lower one of the two"

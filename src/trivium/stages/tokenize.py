@@ -7,19 +7,23 @@ on at most so many megabytes, drawn at random from the whole; validation text is
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
 from trivium.base.config import Settings
-from trivium.base.errors import Interrupted
+from trivium.base.errors import Interrupted, UserError
 from trivium.base.progress import Context, Progress
 
 if TYPE_CHECKING:
+    import numpy
+
     from trivium.data.shards import Section
     from trivium.tokenizer import Tokenizer
+
+    Array = numpy.ndarray[Any, Any]
 
 NEEDS = ("gather",)
 ROWS = {"documents": 1}
@@ -33,6 +37,10 @@ class TokenizeSettings(Settings):
     """The tokenizer's size, and on how much text it is trained."""
 
     vocab_size: int = Field(default=2048, ge=262, description="tokens, the 256 bytes and the special ones included")
+    masked_tokens: bool = Field(
+        default=False, description="for masked models: tokens that mark, and where words and sentences begin"
+    )
+    base: Path | None = Field(default=None, description="a model folder whose tokenizer is used; none is trained")
     max_training_megabytes: float = Field(
         default=16.0, gt=0, description="text that the tokenizer is trained on, at most"
     )
@@ -47,11 +55,17 @@ def run(settings: TokenizeSettings, context: Context) -> dict[str, Any]:
     started = time.monotonic()
     remove_leftovers(context.folder)
     texts = {split: context.inputs["gather"] / "documents" / f"{split}.jsonl" for split in SPLITS}
-    context.report(Progress("tokenize", 0, 1, "bytes", note=f"training a tokenizer of {settings.vocab_size:,} tokens"))
-    tokenizer = train(training_text(texts["train"], settings, context), settings.vocab_size)
+    if settings.base is not None:
+        tokenizer = tokenizer_of(settings, context)
+    else:
+        note = f"training a tokenizer of {settings.vocab_size:,} tokens"
+        context.report(Progress("tokenize", 0, 1, "bytes", note=note))
+        text = training_text(texts["train"], settings, context)
+        tokenizer = train(text, settings.vocab_size, settings.masked_tokens)
     tokenizer.save(context.folder)
     trained = time.monotonic()
-    encoding = Encoding(tokenizer, context, sum(path.stat().st_size for path in texts.values()))
+    size = sum(path.stat().st_size for path in texts.values())
+    encoding = Encoding(tokenizer, context, size, marked=settings.masked_tokens)
     for split, path in texts.items():
         encoding.write(path, context.folder / split)
     seconds = time.monotonic() - trained
@@ -67,6 +81,26 @@ def run(settings: TokenizeSettings, context: Context) -> dict[str, Any]:
         "unused_tokens": figures["unused_tokens"],
         "megabytes_per_second": round(encoding.bytes / 1e6 / max(seconds, 1e-9), 2),
     }
+
+
+def tokenizer_of(settings: TokenizeSettings, context: Context) -> Tokenizer:
+    """The tokenizer of the base model; a decoder's that cannot render conversations gets tokens and a template for them.
+
+    Raises UserError where masked tokens are asked for and it has none.
+    """
+    from trivium.tokenizer import Tokenizer
+
+    folder = settings.base
+    assert folder is not None
+    tokenizer = Tokenizer.load(folder)
+    context.report(
+        Progress("tokenize", 0, 1, "bytes", note=f"the tokenizer of {folder}, {tokenizer.vocab_size:,} tokens")
+    )
+    if settings.masked_tokens and tokenizer.mask is None:
+        raise UserError(
+            f"{folder}: its tokenizer has no mask token; set tokenize.masked_tokens: false, or use a masked model's"
+        )
+    return tokenizer if settings.masked_tokens else tokenizer.with_chat()
 
 
 def training_text(path: Path, settings: TokenizeSettings, context: Context) -> Iterator[str]:
@@ -94,10 +128,10 @@ def training_text(path: Path, settings: TokenizeSettings, context: Context) -> I
 class Encoding:
     """Encodes documents into shards, and counts: how often each token, how many bytes and tokens of each source."""
 
-    def __init__(self, tokenizer: Tokenizer, context: Context, expected: int) -> None:
+    def __init__(self, tokenizer: Tokenizer, context: Context, expected: int, *, marked: bool = False) -> None:
         import numpy
 
-        self.tokenizer, self.context, self.expected = tokenizer, context, expected
+        self.tokenizer, self.context, self.expected, self.marked = tokenizer, context, expected, marked
         self.counts = numpy.zeros(tokenizer.vocab_size, numpy.int64)  # in the training shard
         self.by_source: dict[str, list[int]] = {}  # bytes, tokens (separators left out)
         self.shards: dict[str, dict[str, int]] = {}
@@ -111,16 +145,17 @@ class Encoding:
 
         tokenizer = self.tokenizer
         parts: dict[str, list[int]] = {}  # of this shard: documents and tokens by source, separators counted
-        with write_shard(folder, tokenizer.sha256, tokenizer.vocab_size, tokenizer.end_of_text) as writer:
+        facts = (tokenizer.sha256, tokenizer.vocab_size, tokenizer.end_of_text, self.marked)
+        with write_shard(folder, *facts) as writer:
             for rows in batches_of(path):
                 if self.context.stopping():
                     raise Interrupted(
                         f"stopped after {self.bytes / 1e6:.1f} MB; the same command starts tokenizing again"
                     )
-                encoded = tokenizer.encode_many(row["text"] for row in rows)
-                for row, ids in zip(rows, encoded, strict=True):
+                encoded, marks = self._encode([row["text"] for row in rows])
+                for row, ids, begun in zip(rows, encoded, marks, strict=True):
                     size = len(row["text"].encode("utf-8"))
-                    writer.add(ids, size)
+                    writer.add(ids, size, begun)
                     amount = self.by_source.setdefault(row["source"], [0, 0])
                     amount[0] += size
                     amount[1] += len(ids)
@@ -135,6 +170,18 @@ class Encoding:
             if folder.name == "train":
                 writer.sections = _sections(parts, self.context)
         self.shards[folder.name] = {"tokens": writer.tokens, "documents": writer.documents, "bytes": writer.bytes}
+
+    def _encode(self, texts: list[str]) -> tuple[list[Array], Sequence[Array | None]]:
+        """The ids of each text and, where they are wanted, its marks."""
+        import numpy
+
+        from trivium.data.sentences import marks_of
+
+        if not self.marked:
+            return self.tokenizer.encode_many(texts), [None] * len(texts)
+        spans = [self.tokenizer.encode_spans(text) for text in texts]
+        marks = [marks_of(text, one) for text, one in zip(texts, spans, strict=True)]
+        return [numpy.array(one.ids, numpy.uint32) for one in spans], marks
 
     def figures(self) -> dict[str, Any]:
         """Sizes, and bytes per token overall and by source."""

@@ -136,11 +136,11 @@ class Tokenizer:
 
     def frame(self, first: Sequence[int], second: Sequence[int] | None = None) -> Framed:
         """The row that a model reads of one text's ids, or of two: with what `AutoTokenizer` puts around them."""
-        return self._frame.put(first, second)
+        return self.framing.put(first, second)
 
     def added(self, pair: bool) -> int:
         """How many tokens `frame` adds to one text, or to two."""
-        return self._frame.added(pair)
+        return self.framing.added(pair)
 
     def encode_spans(self, text: str) -> Spans:
         """Ids of `text`, as `encode` has them, with their places in it and their words."""
@@ -197,7 +197,8 @@ class Tokenizer:
         return tiktoken.Encoding("trivium", pat_str=SPLIT, mergeable_ranks=dict(self._ranks), special_tokens={})
 
     @functools.cached_property
-    def _frame(self) -> Frame:
+    def framing(self) -> Frame:
+        """What stands around texts in a row."""
         return frame_of(self._library)
 
     @functools.cached_property
