@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from trivium.base.device import choose_machine
+from trivium.base.errors import Interrupted
 from trivium.base.progress import Context
 from trivium.data.tasks import read
 from trivium.data.tasks.batches import TaskBatches, prepare
@@ -208,3 +209,23 @@ def test_the_frozen_body_stays_and_lower_layers_learn_less(base: Path) -> None:
         for name in ("embedding.weight", "blocks.0.attention.qkv.weight", "blocks.1.x", "head_out.weight")
     ]
     assert shares == [0.125, 0.25, 0.5, 1.0]
+
+
+def test_an_interrupted_training_ends_in_the_same_bits(base: Path, tmp_path: Path) -> None:
+    """Dropout, order and the looks of early stopping included."""
+    stopping = {"monitor": "accuracy", "mode": "max", "patience": 9}
+    chosen = settings(world("sentiment"), epochs=4, evaluate_every=4, early_stopping=stopping)
+    run(base, tmp_path / "whole", chosen)
+    asked = iter(range(1000))
+    broken = Context(
+        folder=tmp_path / "broken",
+        inputs={"pretrain": base},
+        device="cpu",
+        threads=1,
+        stopping=lambda: next(asked) == 5,
+    )
+    with pytest.raises(Interrupted):
+        finetune_task.run(chosen, broken)
+    run(base, tmp_path / "broken", chosen)
+    one, two = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "broken"))
+    assert one == two
