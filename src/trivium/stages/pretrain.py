@@ -17,11 +17,13 @@ from trivium.base.config import Settings
 from trivium.base.errors import UserError
 from trivium.base.progress import Context
 from trivium.base.ranks import ALONE, Ranks
+from trivium.data.growth import GrowthSettings
 from trivium.optim.settings import OptimizerSettings, ScheduleSettings
 
 if TYPE_CHECKING:
     from trivium.base.words import Batch
     from trivium.data.shards import Shard
+    from trivium.train.workload import Outlook, Workload
 
 NEEDS = ("tokenize",)
 CONTINUES = ("steps",)
@@ -52,6 +54,7 @@ class PretrainSettings(Settings):
     micro_batch_size: int = Field(default=0, ge=0, description="rows in a forward pass; 0 for all of the batch")
     length: int = Field(default=128, ge=8, description="tokens in a row")
     documents_apart: bool = Field(default=False, description="documents in one row do not see each other")
+    growth: GrowthSettings = GrowthSettings()
     optimizer: OptimizerSettings = OptimizerSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     precision: Literal["auto", "float32", "bfloat16"] = Field(
@@ -66,20 +69,21 @@ def run(settings: PretrainSettings, context: Context) -> dict[str, Any]:
     from trivium.base.seeds import torch_random
     from trivium.data.shards import Shard
     from trivium.evaluate.text import bits_per_byte
-    from trivium.model.architecture import Architecture
     from trivium.model.initialise import begin_copying, initialise
     from trivium.model.transformer import Transformer, parameter_count
     from trivium.tokenizer import Tokenizer
     from trivium.train.distributed import join
     from trivium.train.fit import Job, fit, stored_precision
     from trivium.train.layout import place
+    from trivium.train.memory import require_memory
     from trivium.train.record import Recorder, save_model_folder
 
     source = context.inputs["tokenize"]
     tokenizer = Tokenizer.load(source)
     train, valid = Shard(source / "train", tokenizer.sha256), Shard(source / "valid", tokenizer.sha256)
     check_sizes(settings, train)
-    model = Transformer(Architecture(vocab_size=tokenizer.vocab_size, **settings.model.model_dump()))
+    work = workload(settings, tokenizer.vocab_size)
+    model = Transformer(work.shape)
     figures: dict[str, Any] = {"parameters": parameter_count(model)}
     generator = torch_random(context.seed, "initialise")
     initialise(model, generator)
@@ -87,6 +91,7 @@ def run(settings: PretrainSettings, context: Context) -> dict[str, Any]:
         begin_copying(model, generator)
     recorder = Recorder(context, settings.steps)
     with join(context, stored_precision(context, settings.precision)) as team:
+        require_memory(work, team, lambda rows: f"set pretrain.micro_batch_size to {rows} or less: it costs no quality")
         layout = place(model, team)
         job = Job(
             steps=settings.steps,
@@ -95,6 +100,7 @@ def run(settings: PretrainSettings, context: Context) -> dict[str, Any]:
             schedule=settings.schedule,
             machine=team.machine,
             layout=layout,
+            step_flops=work.flops,
         )
         for row in fit(model, job, context):
             look: dict[str, float] = {}
@@ -107,25 +113,68 @@ def run(settings: PretrainSettings, context: Context) -> dict[str, Any]:
     return figures | recorder.figures() | {"precision": str(team.machine.dtype).removeprefix("torch.")}
 
 
+def workload(settings: PretrainSettings, vocab_size: int) -> Workload:
+    """What a step trains on, in numbers."""
+    from trivium.model.architecture import Architecture
+    from trivium.train.workload import Workload
+
+    rows = min(settings.micro_batch_size or settings.batch_size, settings.batch_size)
+    return Workload(
+        shape=Architecture(vocab_size=vocab_size, **settings.model.model_dump()),
+        rows=rows,
+        length=settings.length,
+        passes=-(-settings.batch_size // rows),
+        optimizer=settings.optimizer,
+        apart=settings.documents_apart,
+    )
+
+
+def outlook(settings: PretrainSettings, sections: Mapping[str, Any]) -> Outlook:
+    """What the stage will do, for `trivium plan`."""
+    from trivium.data.growth import Growth
+    from trivium.train.workload import Outlook
+
+    work = workload(settings, sections["tokenize"].vocab_size)
+    growth = Growth(settings.batch_size, settings.length, settings.growth)
+    grown = min(settings.steps, growth.steps)
+    tokens = [growth.windows(step) * settings.length for step in range(grown)]
+    spared = sum(
+        work.flops - count * work.shape.flops_per_token(settings.length // growth.pieces(step))
+        for step, count in enumerate(tokens)
+    )
+    return Outlook(
+        work=work,
+        steps=settings.steps,
+        tokens=growth.first(settings.steps) * settings.length,
+        flops=settings.steps * work.flops - spared,
+        looked=settings.steps // settings.evaluate_every * settings.evaluate_rows * settings.length,
+        reads_all=True,
+    )
+
+
 def batches_of(
     settings: PretrainSettings, train: Shard, seed: int, ranks: Ranks = ALONE
 ) -> Callable[[int], list[Batch]]:
     """The micro-batches of a 0-based step that are this process's, as a pure function of it."""
+    from trivium.data.growth import Growth, cut
     from trivium.data.windows import Windows
 
     windows = Windows(train, settings.length, seed, apart=settings.documents_apart)
-    windows.require(settings.steps * settings.batch_size)
-    parts = ranks.parts(settings.batch_size, settings.micro_batch_size or settings.batch_size)
+    growth = Growth(settings.batch_size, settings.length, settings.growth)
+    most = settings.micro_batch_size or settings.batch_size
+    windows.require(growth.first(settings.steps))
 
     def batches(step: int) -> list[Batch]:
-        first = step * settings.batch_size
-        return [windows.batch(first + part.start, len(part)) for part in parts]
+        first, pieces = growth.first(step), growth.pieces(step)
+        parts = ranks.parts(growth.windows(step), most)
+        return [cut(windows.batch(first + part.start, len(part)), pieces) for part in parts]
 
     return batches
 
 
 def check(settings: PretrainSettings, sections: Mapping[str, Any]) -> list[str]:
     """What can be known to be wrong before there is any text, a sentence each."""
+    from trivium.data.growth import faults_of
     from trivium.model.architecture import Architecture
 
     faults = []
@@ -138,7 +187,7 @@ def check(settings: PretrainSettings, sections: Mapping[str, Any]) -> list[str]:
             f"length is {settings.length}; the model reads at most {settings.model.max_positions} tokens: "
             "lower it or raise model.max_positions"
         )
-    return faults
+    return faults + faults_of(settings.growth, settings.batch_size, settings.length)
 
 
 def check_sizes(settings: PretrainSettings, train: Shard) -> None:
