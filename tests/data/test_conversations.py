@@ -92,6 +92,7 @@ def test_the_batches_of_a_step_are_its_conversations_whole() -> None:
     source = synthetic(40, longest=30)
     batches = ConversationBatches(source, 200, seed=3)
     for step in range(4):
+        assert batches.sizes(step) == [tuple(part.tokens.shape) for part in batches.batches(step)]
         found = [int(row[0]) for part in batches.batches(step) for row in part.tokens]
         assert found == batches.rows(step).tolist()
         for part in batches.batches(step):

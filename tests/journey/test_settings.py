@@ -34,7 +34,8 @@ def another(settings: Settings) -> tuple[str, Any]:
             return name, value / 2
         if isinstance(value, bool):
             return name, not value
-    return {"QualitySettings": ("drop", "web"), "PrivateSettings": ("surrogate_key", "secret")}[type(settings).__name__]
+    others = {"QualitySettings": ("drop", "web"), "PrivateSettings": ("surrogate_key", "secret")}
+    return (others | {"GrowthSettings": ("batch_size", 4)})[type(settings).__name__]
 
 
 INNER = [place for stage in STAGES for place in sections(load_stage(stage).settings(), stage)]

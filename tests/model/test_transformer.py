@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import pytest
 import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from tests.model.shapes import SHAPE, random_model
 from tests.model.variants import VARIANTS, any_model, shape_of
 from trivium.base.errors import UserError
+from trivium.model import transformer
 from trivium.model.cache import SlotCache
 from trivium.model.heads import Dropout, pool
 from trivium.model.initialise import initialise
@@ -144,3 +150,29 @@ def test_the_same_generator_gives_the_same_weights() -> None:
         initialise(model, torch.Generator().manual_seed(seed))
     assert torch.equal(first.blocks[1].attention.qkv.weight, second.blocks[1].attention.qkv.weight)
     assert not torch.equal(first.blocks[1].attention.qkv.weight, third.blocks[1].attention.qkv.weight)
+
+
+class AttentionTypes(TorchDispatchMode):
+    """Collects what the operator of attention is really given, and what the products are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attention: set[torch.dtype] = set()
+        self.products: set[torch.dtype] = set()
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        seen = self.attention if "attention" in str(func) else self.products if "mm" in str(func) else set()
+        seen |= {one.dtype for one in args if isinstance(one, Tensor)}
+        return func(*args, **(kwargs or {}))
+
+
+def test_the_librarys_attention_stays_in_float32_on_the_cpu_where_products_are_in_bfloat16(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(transformer, "LONGEST", 4)  # longer rows go to the library's
+    with AttentionTypes() as found, torch.autocast("cpu", torch.bfloat16):
+        random_model()(torch.arange(10).view(2, 5))
+    assert found.attention == {torch.float32}
+    assert found.products == {torch.bfloat16}

@@ -8,11 +8,13 @@ import pytest
 import torch
 from torch import nn
 
+from tests.reference.average import averages
 from tests.reference.muon import SlowMuon
-from trivium.optim.muon import Matrix, Muon, orthogonalise
+from trivium.optim.average import Average
+from trivium.optim.muon import MOST_SHARE, Matrix, Muon, orthogonalise, orthogonalising_flops
 from trivium.optim.optimizer import Optimizer
-from trivium.optim.schedule import decay_start, warmup_stable_decay
-from trivium.optim.settings import OptimizerSettings
+from trivium.optim.schedule import decay_start, rate_factor
+from trivium.optim.settings import OptimizerSettings, ScheduleSettings
 
 
 def test_stacked_muon_equals_one_matrix_at_a_time_also_for_fused_and_tall_ones() -> None:
@@ -56,12 +58,19 @@ def test_stopping_and_loading_the_state_gives_the_same_bits(name: str) -> None:
             optimizer.step(1.0 / (step + 1))
             optimizer.zero_gradients()
 
-    settings = OptimizerSettings(name=name, learning_rate=0.05, adam_learning_rate=0.05, weight_decay=0.1)  # type: ignore[arg-type]
+    settings = OptimizerSettings(
+        name=name,  # type: ignore[arg-type]
+        learning_rate=0.05,
+        adam_learning_rate=0.05,
+        weight_decay=0.1,
+        average=0.6,
+    )
     rows = {"blocks.0.weight": (4, 8)}
     torch.manual_seed(0)
     whole = Tied()
     start = {key: value.clone() for key, value in whole.state_dict().items()}
-    train(whole, Optimizer(whole.named_parameters(), settings, lambda n: rows.get(n, (0,))), range(6))
+    one = Optimizer(whole.named_parameters(), settings, lambda n: rows.get(n, (0,)))
+    train(whole, one, range(6))
     first = Tied()
     first.load_state_dict(start)
     optimizer = Optimizer(first.named_parameters(), settings, lambda n: rows.get(n, (0,)))
@@ -73,11 +82,102 @@ def test_stopping_and_loading_the_state_gives_the_same_bits(name: str) -> None:
     train(second, resumed, range(3, 6))
     for key, value in whole.state_dict().items():
         assert torch.equal(value, second.state_dict()[key]), key
+    assert resumed.average is not None and one.average is not None
+    assert all(torch.equal(a, b) for a, b in zip(one.average.values, resumed.average.values, strict=True))
 
 
-def test_a_longer_run_is_the_same_run_until_the_shorter_one_decays() -> None:
-    short = [warmup_stable_decay(step, 100, 10, 0.4) for step in range(100)]
-    long = [warmup_stable_decay(step, 300, 10, 0.4) for step in range(300)]
-    assert short[: decay_start(100, 0.4)] == long[: decay_start(100, 0.4)]
-    assert max(short) == 1.0 and 0 < short[-1] < 0.05 and short[0] == pytest.approx(1 / 11)
-    assert all(later <= earlier for earlier, later in itertools.pairwise(short[10:]))
+WSD = ScheduleSettings(warmup=10, decay_share=0.4)
+
+
+@pytest.mark.parametrize("settings", [WSD, WSD.model_copy(update={"name": "constant"})])
+def test_a_longer_run_is_the_same_run_until_the_shorter_one_decays(settings: ScheduleSettings) -> None:
+    short = [rate_factor(step, 100, settings) for step in range(100)]
+    long = [rate_factor(step, 300, settings) for step in range(300)]
+    assert short[: decay_start(100, settings)] == long[: decay_start(100, settings)]
+
+
+@pytest.mark.parametrize(
+    ("name", "factors"),
+    [  # six steps, two of warm-up, by hand
+        ("wsd", [1 / 3, 2 / 3, 1, 3 / 4, 2 / 4, 1 / 4]),
+        ("linear", [1 / 3, 2 / 3, 1, 3 / 4, 2 / 4, 1 / 4]),
+        ("cosine", [1 / 3, 2 / 3, 1, (1 + 0.5**0.5) / 2, 1 / 2, (1 - 0.5**0.5) / 2]),
+        ("constant", [1 / 3, 2 / 3, 1, 1, 1, 1]),
+    ],
+)
+def test_schedules_are_what_they_are_called(name: str, factors: list[float]) -> None:
+    settings = ScheduleSettings(name=name, warmup=2, decay_share=0.5)  # type: ignore[arg-type]
+    assert [rate_factor(step, 6, settings) for step in range(6)] == pytest.approx(factors)
+    floored = settings.model_copy(update={"floor": 0.1})
+    expected = [*factors[:2], *(0.1 + 0.9 * factor for factor in factors[2:])]
+    assert [rate_factor(step, 6, floored) for step in range(6)] == pytest.approx(expected)
+
+
+def test_no_schedule_rises_after_the_warm_up_or_stops_learning() -> None:
+    for name, warmup in itertools.product(("wsd", "linear", "cosine", "constant"), (0, 7, 50)):
+        settings = ScheduleSettings(name=name, warmup=warmup)  # type: ignore[arg-type]
+        factors = [rate_factor(step, 40, settings) for step in range(40)]
+        assert all(0 < factor <= 1 for factor in factors)
+        assert all(later <= earlier for earlier, later in itertools.pairwise(factors[warmup:]))
+
+
+def test_the_average_is_that_of_the_formula_and_is_exchanged_with_the_weights() -> None:
+    path = [[1.0, 3.0, -2.0, 0.5, 9.0, 9.5], [0.0, -1.0, 4.0, 4.0, 2.0, -6.0]]
+    weight = nn.Parameter(torch.tensor([path[0][0], path[1][0]]))
+    average = Average([("w", weight)], 0.4)
+    expected = [averages(one, 0.4) for one in path]
+    for step in range(5):
+        weight.data.copy_(torch.tensor([one[step + 1] for one in path]))
+        average.step()
+        torch.testing.assert_close(average.values[0], torch.tensor([one[step] for one in expected]))
+    average.swap()
+    torch.testing.assert_close(weight.data, torch.tensor([one[-1] for one in expected]))
+    assert average.values[0].tolist() == [one[-1] for one in path]
+
+
+@pytest.mark.parametrize(
+    ("decayed", "names"),
+    [
+        ("hidden", {"blocks.0.weight", "blocks.1.weight"}),
+        ("matrices", {"blocks.0.weight", "blocks.1.weight", "embedding.weight"}),
+        ("all", {"blocks.0.weight", "blocks.1.weight", "blocks.0.bias", "blocks.1.bias", "embedding.weight", "norm"}),
+    ],
+)
+@pytest.mark.parametrize("name", ["muon", "adamw"])
+def test_weight_decay_falls_on_what_is_chosen_and_on_nothing_else(decayed: str, names: set[str], name: str) -> None:
+    model = Tied()
+    for number, block in enumerate(model.blocks):
+        model.blocks[number] = nn.Linear(block.in_features, block.out_features)  # with a bias
+    settings = OptimizerSettings(
+        name=name, learning_rate=0.1, adam_learning_rate=0.1, weight_decay=0.5, decayed=decayed
+    )  # type: ignore[arg-type]
+    optimizer = Optimizer(model.named_parameters(), settings, lambda n: (0,))
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    for parameter in model.parameters():
+        parameter.grad = torch.zeros_like(parameter)  # then decay is all that a step does
+    optimizer.step(1.0)
+    for key, value in model.state_dict().items():
+        factor = 1 - 0.1 * 0.5 if key in names else 1.0
+        torch.testing.assert_close(value, before[key] * factor, msg=key)
+
+
+def test_the_operations_of_orthogonalising_are_those_of_its_products() -> None:
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with FlopCounterMode(display=False) as counter:
+        orthogonalise(torch.randn(3, 16, 40))
+    assert counter.get_total_flops() == 3 * orthogonalising_flops([(40, 16)])
+
+
+def test_muon_is_taken_where_its_products_are_a_small_share_of_a_step() -> None:
+    model, settings = Tied(), OptimizerSettings()
+    own = orthogonalising_flops([(4, 4), (8, 4), (4, 12)])
+    rows = {"blocks.0.weight": (4, 8)}
+
+    def chosen(step_flops: float) -> Optimizer:
+        return Optimizer(model.named_parameters(), settings, lambda n: rows.get(n, (0,)), step_flops=step_flops)
+
+    large, small = chosen(own / MOST_SHARE * 1.01), chosen(own / MOST_SHARE * 0.99)
+    assert (large.settings.name, small.settings.name) == ("muon", "adamw")
+    assert large.muon_share == pytest.approx(MOST_SHARE / 1.01) and small.muon_share == 0.0
+    assert len(small.muon.matrices) == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,9 +17,9 @@ from trivium.base.words import Batch
 from trivium.model.initialise import initialise
 from trivium.model.transformer import Transformer
 from trivium.optim.settings import OptimizerSettings, ScheduleSettings
-from trivium.train.checkpoint import CHECKPOINT_SECONDS, Checkpoint, load_newest, save_checkpoint
+from trivium.train.checkpoint import CHECKPOINT_SECONDS, Checkpoint, Saver, load_newest, save_checkpoint
 from trivium.train.fit import Job, fit
-from trivium.train.guard import Guard
+from trivium.train.guard import PATIENCE, Guard
 from trivium.train.step import accumulate, next_token_loss, supervised_tokens
 
 CPU = Machine(torch.device("cpu"), torch.float32, 1)
@@ -112,6 +113,44 @@ def test_an_interrupted_run_ends_with_the_same_bits(tmp_path: Path) -> None:
     assert same(whole, resumed)
 
 
+@pytest.mark.parametrize("stop_after", [1, 4, 8, 9])
+def test_an_interrupted_run_with_an_average_ends_with_the_same_bits(tmp_path: Path, stop_after: int) -> None:
+    """Also where it is stopped after its last step, when the average has already taken the weights' place."""
+    averaged = OptimizerSettings(average=0.7)
+    work = replace(job(9), optimizer=averaged)
+    whole = weights_after(random_model(), work, Context(tmp_path / "whole", {}))
+    plain = weights_after(random_model(), job(9), Context(tmp_path / "plain", {}))
+    raw = replace(job(9), optimizer=averaged.model_copy(update={"average_is_final": False}))
+    assert same(plain, weights_after(random_model(), raw, Context(tmp_path / "raw", {})))
+    assert not same(plain, whole)
+    asked = 0
+
+    def stopping() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked == stop_after
+
+    context = Context(tmp_path / "cut", {}, stopping=stopping)
+    with pytest.raises(Interrupted):
+        weights_after(random_model(), work, context)
+    assert same(whole, weights_after(random_model(seed=99), work, context))
+
+
+def test_a_step_tells_what_it_took(tmp_path: Path) -> None:
+    batch = ragged_batch(4)
+    tokens = batch.tokens.clone()
+    tokens[0, 5:] = 3
+    work = replace(job(2), batches=lambda step: [replace(batch, tokens=tokens)], pad=3, step_flops=1e6)
+    rows = list(fit(random_model(), work, Context(tmp_path, {})))
+    effort = rows[0].effort
+    assert (effort.positions, effort.padding) == (44, int((tokens == 3).sum()))
+    assert effort.supervised == int(batch.weights.sum())
+    head = 6 * SHAPE.vocab_size * SHAPE.hidden_size
+    assert effort.flops == 44 * (SHAPE.flops_per_token(11) - head) + effort.supervised * head
+    assert set(effort.laps) == {"data", "model", "optimizer"} and effort.peak_bytes > 1e7
+    assert rows[1].seconds == pytest.approx(sum(sum(row.effort.laps.values()) for row in rows))
+
+
 def test_a_longer_run_continues_a_finished_one_to_the_same_bits(tmp_path: Path) -> None:
     whole = weights_after(random_model(), job(12), Context(tmp_path / "whole", {}))
     short = Context(tmp_path / "short", {})
@@ -159,8 +198,59 @@ def test_the_guard_stops_on_nan_on_a_lasting_spike_and_on_a_dead_gradient() -> N
             guard.check(step, 9.0)
     with pytest.raises(TrainingError, match="the loss is nan at step 7"):
         guard.check(7, float("nan"))
-    with pytest.raises(TrainingError, match="gradient is zero"):
-        guard.check_gradient(7, 0.0)
+    for _ in range(2):  # a few steps without a gradient are let pass, and forgotten
+        for step in range(PATIENCE - 1):
+            guard.check_gradient(step, 0.0)
+        guard.check_gradient(5, 0.1)
+    resumed = Guard()
+    resumed.check(0, 1.5)
+    with pytest.raises(TrainingError, match=r"zero for 5 steps, until step 9, at a loss of 1\.50 nats"):
+        for step in range(5, 20):
+            resumed.check_gradient(step, 0.0)
+            saved, resumed = resumed, Guard()  # interrupted after every step
+            resumed.load_state(saved.state())
+            resumed.check(step, 1.5)
+
+
+@pytest.fixture
+def saved(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The steps at which a checkpoint is begun, where one is always due."""
+    steps: list[int] = []
+
+    class Eager(Saver):
+        def due(self, seconds: float) -> bool:
+            return True
+
+        def save(self, step: int, *arguments: Any, **named: Any) -> None:
+            steps.append(step)
+            super().save(step, *arguments, **named)
+
+    monkeypatch.setattr("trivium.train.fit.Saver", Eager)
+    return steps
+
+
+def test_no_checkpoint_is_written_by_the_clock_while_the_loss_is_above_its_course(
+    tmp_path: Path, saved: list[int]
+) -> None:
+    """The newest checkpoint is from before the trouble."""
+
+    def objective(scorer: Transformer, batch: Batch) -> torch.Tensor:
+        nats = 9.0 if len(batch.tokens) == 5 else 0.0  # on top, as where the weights had left their course
+        return next_token_loss(scorer, batch) + nats * supervised_tokens([batch])
+
+    work = replace(job(60), batches=lambda step: [ragged_batch(5 if step >= 25 else 4)], objective=objective)
+    with pytest.raises(TrainingError, match="last good checkpoint is kept"):
+        list(fit(random_model(), work, Context(tmp_path, {})))
+    assert saved == list(range(1, 26))
+
+
+def test_a_loss_that_is_no_number_leaves_the_checkpoint_before_it(tmp_path: Path, saved: list[int]) -> None:
+    broken = ragged_batch(4, seed=0)
+    broken.weights[0, 0] = float("nan")
+    work = replace(job(9), batches=lambda step: [broken if step == 4 else ragged_batch(4, seed=step)])
+    with pytest.raises(TrainingError, match=r"the loss is nan at step 5, after \d"):
+        list(fit(random_model(), work, Context(tmp_path, {})))
+    assert saved == [1, 2, 3, 4]
 
 
 def test_a_kill_costs_at_most_ten_seconds_of_training() -> None:

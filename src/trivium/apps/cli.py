@@ -14,7 +14,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from trivium import __version__
-from trivium.apps import cli_data, cli_runs
+from trivium.apps import cli_data, cli_plan, cli_runs
 from trivium.apps.cli_options import RecipePath, RunOptions, RunsFolder, RunsName, SetValues, StageOptions, command_of
 from trivium.apps.ranks import in_job, keep_for_launcher, rank_here
 from trivium.base.errors import Interrupted, TriviumError
@@ -116,6 +116,7 @@ def check(
     check_recipe(recipe, set or [], runs, name, show_mask)
 
 
+app.command("plan", rich_help_panel=MAKING)(command_of(cli_plan.PlanOptions, cli_plan.plan))
 app.command("run", rich_help_panel=MAKING)(command_of(RunOptions, _run))
 
 

@@ -143,6 +143,12 @@ class ConversationBatches:
         chosen = chosen_rows(step, self.rows_per_step, len(self.conversations), self.seed)
         return chosen[numpy.argsort(self.conversations.lengths[chosen], kind="stable")]
 
+    def sizes(self, step: int) -> list[tuple[int, int]]:
+        """Rows and tokens in a row of this process's micro-batches of a 0-based step."""
+        own = self.rows(step)[self.ranks.rank :: self.ranks.size]
+        lengths = [self.conversations.lengths[rows] for rows in numpy.array_split(own, self.parts)]
+        return [(len(part), _width(int(part.max()))) for part in lengths]
+
     def batches(self, step: int) -> list[Batch]:
         """This process's micro-batches of a 0-based step, a pure function of it: rows short and long like the others'."""
         own = self.rows(step)[self.ranks.rank :: self.ranks.size]
@@ -153,8 +159,7 @@ class ConversationBatches:
         import torch
 
         source = self.conversations
-        # few different widths: the allocator and the matrix library then meet the same sizes again
-        width = -(-int(source.lengths[rows].max()) // WIDTHS) * WIDTHS + 1
+        width = _width(int(source.lengths[rows].max())) + 1
         tokens = numpy.full((len(rows), width), source.pad, numpy.int64)  # (B, T + 1)
         weights = numpy.zeros((len(rows), width), numpy.float32)  # (B, T + 1)
         for place, row in enumerate(rows.tolist()):
@@ -163,3 +168,8 @@ class ConversationBatches:
             weights[place, : end - start] = source.learned[start:end]
         pieces = (tokens[:, :-1], tokens[:, 1:], weights[:, 1:])  # (B, T) each
         return Batch(*(torch.from_numpy(numpy.ascontiguousarray(piece)) for piece in pieces))
+
+
+def _width(longest: int) -> int:
+    """Few different widths: the allocator and the matrix library then meet the same sizes again."""
+    return -(-longest // WIDTHS) * WIDTHS

@@ -4,8 +4,9 @@ A stage is a module with `NEEDS`, a settings class (what its `run` takes first) 
 also have `WANTS` (stages that it reads where the recipe has them), `CONTINUES` (settings that may grow without starting
 over), `NOT_IN_KEY` (settings that do not change its result), `PARALLEL` (all processes of a job run it, else the first
 alone), `ROWS` (of which of gather's rows it needs how many), `depends_on(settings)` (what outside the recipe its result
-depends on, as JSON) and `check(settings, sections)` (sentences about what is wrong; `sections` are the recipe's by name,
-as far as they are right). Modules are imported when first asked for.
+depends on, as JSON), `check(settings, sections)` (sentences about what is wrong; `sections` are the recipe's by name,
+as far as they are right) and `outlook(settings, sections)` (what it will compute, for `trivium plan`). Modules are imported
+when first asked for.
 `with_named` adds the stages that a recipe names itself, such as `finetune-sentiment`.
 """
 

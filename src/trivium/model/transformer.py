@@ -10,6 +10,7 @@ size, F intermediate size, V vocabulary, L labels.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 from collections.abc import Callable, Mapping
@@ -94,16 +95,19 @@ class Attention(nn.Module):
         if cache is None and query.device.type == "cpu" and length <= LONGEST:
             mixed = attention(query, key, value, product.dtype, mask, causal=self.causal)  # (B, H, T, E)
             return self.out(mixed.transpose(1, 2).reshape(rows, length, -1))  # type: ignore[no-any-return]
-        if query.device.type == "cpu":
+        on_cpu = query.device.type == "cpu"  # whose own attention is faster in float32
+        if on_cpu:
             value = value.float()
         else:
             query, key = query.to(product.dtype), key.to(product.dtype)
         if cache is not None:
             key, value = cache.extend(self.layer, key, value)  # (B, K, S, E)
         causal = self.causal and mask is None
-        mixed = F.scaled_dot_product_attention(
-            query, key, value, attn_mask=mask, is_causal=causal, enable_gqa=self.heads != self.kv_heads
-        )  # (B, H, T, E)
+        # autocast would narrow what was left wide
+        with torch.autocast("cpu", enabled=False) if on_cpu else contextlib.nullcontext():
+            mixed = F.scaled_dot_product_attention(
+                query, key, value, attn_mask=mask, is_causal=causal, enable_gqa=self.heads != self.kv_heads
+            )  # (B, H, T, E)
         return self.out(mixed.transpose(1, 2).reshape(rows, length, -1))  # type: ignore[no-any-return]  # (B, T, D)
 
     def _turned(self, looking: Tensor, rotation: Rotation) -> Tensor:

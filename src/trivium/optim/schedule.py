@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+import math
 
-def warmup_stable_decay(step: int, total: int, warmup: int, decay_share: float, floor: float = 0.0) -> float:
-    """The factor in (0, 1] for 0-based `step` of `total`: linear up over `warmup` steps, flat, linear down to `floor`
-    over the last `decay_share` of the steps (Hu et al. 2024, eq. 1, with a linear tail as Hagele et al. 2024)."""
-    start = decay_start(total, decay_share)
-    if step < warmup:
-        return (step + 1) / (warmup + 1)
+from trivium.optim.settings import ScheduleSettings
+
+
+def rate_factor(step: int, total: int, settings: ScheduleSettings) -> float:
+    """The factor in (0, 1] of the learning rates at the 0-based `step` of `total`.
+
+    Linear up over the warm-up. Then, by name: `wsd` stays at 1 and falls linearly to `floor` over the last `decay_share` of
+    the steps (Hu et al. 2024, eq. 1, with a linear tail as Hagele et al. 2024); `cosine` and `linear` fall from there on to
+    `floor` (Loshchilov and Hutter 2017, eq. 5, without restarts); `constant` stays at 1.
+    """
+    if step < settings.warmup:
+        return (step + 1) / (settings.warmup + 1)
+    start = decay_start(total, settings)
     if step < start:
         return 1.0
-    return floor + (1.0 - floor) * (total - step) / max(1, total - start + 1)
+    left = (total - step) / max(1, total - start + (settings.name == "wsd"))  # of the way down
+    if settings.name == "cosine":
+        left = 0.5 * (1.0 - math.cos(math.pi * left))
+    return settings.floor + (1.0 - settings.floor) * left
 
 
-def decay_start(total: int, decay_share: float) -> int:
+def decay_start(total: int, settings: ScheduleSettings) -> int:
     """The first step of the decay: before it, runs of different length are the same run."""
-    return total - round(total * decay_share)
+    if settings.name == "constant":
+        return total
+    if settings.name == "wsd":
+        return total - round(total * settings.decay_share)
+    return min(settings.warmup, total)

@@ -13,7 +13,10 @@ class OptimizerSettings(Settings):
     """`learning_rate` is for hidden matrices; `adam_learning_rate` for embeddings, heads and vectors, and for all
     parameters where `name` is adamw."""
 
-    name: Literal["muon", "adamw"] = Field(default="muon", description="adamw takes all parameters")
+    name: Literal["auto", "muon", "adamw"] = Field(
+        default="auto",
+        description="auto takes muon where its products are a small share of a step; adamw: for everything",
+    )
     learning_rate: float = Field(
         default=0.02, gt=0, le=10, description="Muon's, on the matrices inside the blocks; not used by adamw"
     )
@@ -24,12 +27,25 @@ class OptimizerSettings(Settings):
     beta1: float = Field(default=0.9, ge=0, lt=1, description="AdamW's first moment")
     beta2: float = Field(default=0.98, ge=0, lt=1, description="AdamW's second moment")
     epsilon: float = Field(default=1e-8, gt=0, description="AdamW's")
-    weight_decay: float = Field(default=0.0, ge=0, description="of the matrices inside the blocks")
+    weight_decay: float = Field(default=0.0, ge=0, description="of what `decayed` says")
+    decayed: Literal["hidden", "matrices", "all"] = Field(
+        default="hidden", description="the matrices inside the blocks; with embeddings and head; with norms and biases"
+    )
     clip: float = Field(default=1.0, gt=0, description="largest norm of the whole gradient")
+    average: float = Field(
+        default=0.0, ge=0, lt=1, description="decay a step of a running average of the weights (EMA); 0: none is kept"
+    )
+    average_is_final: bool = Field(
+        default=True, description="the average, where one is kept, is the model that is left"
+    )
 
 
 class ScheduleSettings(Settings):
-    """Warmup-stable-decay of the learning rates."""
+    """How the learning rates go up and down."""
 
+    name: Literal["wsd", "cosine", "linear", "constant"] = Field(
+        default="wsd", description="after the warm-up: flat, then linear down; a cosine; linear; or flat"
+    )
     warmup: int = Field(default=20, ge=0, description="steps of linear warm-up")
-    decay_share: float = Field(default=0.5, ge=0, le=1, description="share of the steps that decays linearly to zero")
+    decay_share: float = Field(default=0.5, ge=0, le=1, description="share of the steps that decays; wsd's alone")
+    floor: float = Field(default=0.0, ge=0, le=1, description="share of the rates that the decay ends at")

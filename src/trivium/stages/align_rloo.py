@@ -67,7 +67,7 @@ class AlignSettings(Settings):
 
 def run(settings: AlignSettings, context: Context) -> dict[str, Any]:
     """Train the policy, and leave it in `context.folder`. Returns the headline figures."""
-    from trivium.optim.schedule import warmup_stable_decay
+    from trivium.optim.schedule import rate_factor
     from trivium.rl.guards import Guards
     from trivium.rl.players import gather_players, headline, resume, save_state
     from trivium.train.checkpoint import CHECKPOINT_SECONDS
@@ -88,7 +88,7 @@ def run(settings: AlignSettings, context: Context) -> dict[str, Any]:
         guards.check_rewards(done + 1, rewards)
         returns = rewards - settings.kl_weight * kl
         advantages = advantage(returns, settings.answers_per_prompt)
-        factor = warmup_stable_decay(done, settings.steps, settings.schedule.warmup, settings.schedule.decay_share)
+        factor = rate_factor(done, settings.steps, settings.schedule)
         lessons = players.instructions.batches(done) if settings.instruction_weight else []
         norm, difference = update(players, optimizer, group, advantages, settings, factor, lessons)
         guards.check_mismatch(done + 1, difference)
@@ -108,6 +108,7 @@ def run(settings: AlignSettings, context: Context) -> dict[str, Any]:
             break
         if stopping:
             raise Interrupted(f"stopped after step {done} of {settings.steps}; everything is saved")
+    optimizer.swap_in_average()
     save_model_folder(players.policy, players.tokenizer, context.folder)
     return headline(context.folder)
 

@@ -7,8 +7,10 @@ Reads the pre-trained model and gather's instructions; leaves a model folder.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
@@ -17,10 +19,15 @@ from trivium.base.errors import DataError
 from trivium.base.progress import Context
 from trivium.optim.settings import OptimizerSettings, ScheduleSettings
 
+if TYPE_CHECKING:
+    from trivium.train.workload import Outlook
+
 NEEDS = ("gather", "pretrain")
 CONTINUES = ("steps",)
 PARALLEL = True
 ROWS = {"instructions": 1}
+ASSUMED_LENGTH, ASSUMED_PADDING = 64, 0.4  # of a conversation, as in the demo (docs/decisions.md)
+LOOKED_AT = 20  # steps whose largest batch tells whether there is memory enough
 
 
 class FinetuneSettings(Settings):
@@ -43,7 +50,9 @@ def run(settings: FinetuneSettings, context: Context) -> dict[str, Any]:
     from trivium.train.distributed import join
     from trivium.train.fit import Job, fit, stored_precision
     from trivium.train.layout import place
+    from trivium.train.memory import require_memory
     from trivium.train.record import Recorder, save_model_folder
+    from trivium.train.workload import Workload
 
     tokenizer = Tokenizer.load(context.inputs["pretrain"])
     model = load(context.inputs["pretrain"])
@@ -54,8 +63,16 @@ def run(settings: FinetuneSettings, context: Context) -> dict[str, Any]:
         )
     conversations = load_conversations(path, tokenizer, model.shape.max_positions)
     source = ConversationBatches(conversations, settings.tokens_per_step, context.seed, ranks=context.ranks)
+    tokens = settings.tokens_per_step
+
+    def advice(most: int) -> str:
+        return f"set finetune.tokens_per_step to {tokens * most // rows:,} or less"
+
+    rows, width = max((size for step in range(LOOKED_AT) for size in source.sizes(step)), key=math.prod)
+    work = Workload(model.shape, rows, width, source.parts, settings.optimizer)
     recorder = Recorder(context, settings.steps)
     with join(context, stored_precision(context, settings.precision)) as team:
+        require_memory(work, team, advice)
         layout = place(model, team)
         job = Job(
             steps=settings.steps,
@@ -64,9 +81,25 @@ def run(settings: FinetuneSettings, context: Context) -> dict[str, Any]:
             schedule=settings.schedule,
             machine=team.machine,
             layout=layout,
+            step_flops=settings.tokens_per_step * model.shape.flops_per_token(width),
+            pad=tokenizer.pad,
         )
         for row in fit(model, job, context):
             recorder.write(row)
         save_model_folder(layout.whole(), tokenizer, context.folder)
     counts = {"examples": len(conversations), "too_long_dropped": conversations.dropped}
     return recorder.figures() | counts | {"precision": str(team.machine.dtype).removeprefix("torch.")}
+
+
+def outlook(settings: FinetuneSettings, sections: Mapping[str, Any]) -> Outlook:
+    """What the stage will do, for `trivium plan`; how long conversations are is not known before they are read."""
+    from trivium.data.conversations import PARTS
+    from trivium.model.architecture import Architecture
+    from trivium.train.workload import Outlook, Workload
+
+    shape = Architecture(vocab_size=sections["tokenize"].vocab_size, **sections["pretrain"].model.model_dump())
+    length = min(ASSUMED_LENGTH, shape.max_positions)
+    rows = max(1, round(settings.tokens_per_step / (1.0 - ASSUMED_PADDING) / PARTS / length))
+    work = Workload(shape, rows, length, PARTS, settings.optimizer)
+    assumed = f"conversations of about {length} tokens, {ASSUMED_PADDING:.0%} of what is computed being padding"
+    return Outlook(work, settings.steps, settings.steps * work.tokens, settings.steps * work.flops, assumed=assumed)

@@ -20,6 +20,7 @@ from trivium.base.config import Settings
 from trivium.base.errors import UserError
 from trivium.base.progress import Context, Progress
 from trivium.base.ranks import ALONE, Ranks
+from trivium.data.growth import GrowthSettings
 from trivium.data.masking_settings import MaskSettings
 from trivium.optim.settings import OptimizerSettings, ScheduleSettings
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from trivium.model.transformer import Transformer
     from trivium.tokenizer import Tokenizer
     from trivium.train.distributed import Team
+    from trivium.train.workload import Outlook, Workload
 
 NEEDS = ("tokenize",)
 CONTINUES = ("steps",)
@@ -78,6 +80,7 @@ class PretrainSettings(Settings):
     micro_batch_size: int = Field(default=0, ge=0, description="rows in a forward pass; 0 for all of the batch")
     length: int = Field(default=128, ge=8, description="tokens in a row")
     documents_apart: bool = Field(default=False, description="documents in one row do not see each other")
+    growth: GrowthSettings = GrowthSettings()
     optimizer: OptimizerSettings = OptimizerSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     precision: Literal["auto", "float32", "bfloat16"] = Field(
@@ -106,6 +109,7 @@ def run(settings: PretrainSettings, context: Context) -> dict[str, Any]:
     from trivium.train.distributed import join
     from trivium.train.fit import Job, fit, stored_precision
     from trivium.train.layout import place
+    from trivium.train.memory import require_memory
     from trivium.train.record import Recorder, save_model_folder
 
     source = context.inputs["tokenize"]
@@ -113,11 +117,15 @@ def run(settings: PretrainSettings, context: Context) -> dict[str, Any]:
     train, valid = Shard(source / "train", tokenizer.sha256), Shard(source / "valid", tokenizer.sha256)
     model = model_of(settings, tokenizer, context.seed)
     check_sizes(settings, train, model.shape)
+    work = workload(settings, model.shape)
     figures: dict[str, Any] = {"parameters": parameter_count(model)}
     plan = masked_plan if settings.objective == "masked" else causal_plan
     part = plan(settings, tokenizer, train, valid, context)
     recorder = Recorder(context, settings.steps)
     with join(context, stored_precision(context, settings.precision)) as team:
+        if settings.objective == "causal":
+            remedy = "set pretrain.micro_batch_size to {} or less: it costs no quality"
+            require_memory(work, team, remedy.format)
         layout = place(model, team)
         job = Job(
             steps=settings.steps,
@@ -128,6 +136,7 @@ def run(settings: PretrainSettings, context: Context) -> dict[str, Any]:
             objective=part.objective,
             count=part.count,
             layout=layout,
+            step_flops=work.flops,
         )
         for row in fit(model, job, context):
             look: dict[str, float] = {}
@@ -239,26 +248,71 @@ def tell_beside_frequencies(look: Mapping[str, float], step: int, steps: int, co
     context.report(Progress(context.folder.name, step, steps, note=note))
 
 
+def workload(settings: PretrainSettings, shape: Architecture) -> Workload:
+    """What a step trains on, in numbers."""
+    from trivium.train.workload import Workload
+
+    rows = min(settings.micro_batch_size or settings.batch_size, settings.batch_size)
+    return Workload(
+        shape=shape,
+        rows=rows,
+        length=settings.length,
+        passes=-(-settings.batch_size // rows),
+        optimizer=settings.optimizer,
+        apart=settings.documents_apart,
+    )
+
+
+def outlook(settings: PretrainSettings, sections: Mapping[str, Any]) -> Outlook | None:
+    """What the stage will do, for `trivium plan`; None where only the data or a base would tell."""
+    from trivium.data.growth import Growth
+    from trivium.train.workload import Outlook
+
+    if settings.objective == "masked" or settings.base is not None:
+        return None
+    work = workload(settings, shape_of(settings, sections["tokenize"].vocab_size))
+    growth = Growth(settings.batch_size, settings.length, settings.growth)
+    grown = min(settings.steps, growth.steps)
+    tokens = [growth.windows(step) * settings.length for step in range(grown)]
+    spared = sum(
+        work.flops - count * work.shape.flops_per_token(settings.length // growth.pieces(step))
+        for step, count in enumerate(tokens)
+    )
+    return Outlook(
+        work=work,
+        steps=settings.steps,
+        tokens=growth.first(settings.steps) * settings.length,
+        flops=settings.steps * work.flops - spared,
+        looked=settings.steps // settings.evaluate_every * settings.evaluate_rows * settings.length,
+        reads_all=True,
+    )
+
+
 def batches_of(
     settings: PretrainSettings, train: Shard, seed: int, ranks: Ranks = ALONE
 ) -> Callable[[int], list[Batch]]:
     """The micro-batches of a 0-based step that are this process's, as a pure function of it."""
+    from trivium.data.growth import Growth, cut
     from trivium.data.windows import Windows
 
     windows = Windows(train, settings.length, seed, apart=settings.documents_apart)
-    windows.require(settings.steps * settings.batch_size)
-    parts = ranks.parts(settings.batch_size, settings.micro_batch_size or settings.batch_size)
+    growth = Growth(settings.batch_size, settings.length, settings.growth)
+    most = settings.micro_batch_size or settings.batch_size
+    windows.require(growth.first(settings.steps))
 
     def batches(step: int) -> list[Batch]:
-        first = step * settings.batch_size
-        return [windows.batch(first + part.start, len(part)) for part in parts]
+        first, pieces = growth.first(step), growth.pieces(step)
+        parts = ranks.parts(growth.windows(step), most)
+        return [cut(windows.batch(first + part.start, len(part)), pieces) for part in parts]
 
     return batches
 
 
 def check(settings: PretrainSettings, sections: Mapping[str, Any]) -> list[str]:
     """What can be known to be wrong before there is any text, a sentence each."""
-    faults = []
+    from trivium.data.growth import faults_of
+
+    faults = faults_of(settings.growth, settings.batch_size, settings.length)
     if settings.base is not None:
         if settings.model != ModelSettings():
             faults.append("model is given, but pretrain.base has its own sizes: take one of the two out")
@@ -271,6 +325,8 @@ def check(settings: PretrainSettings, sections: Mapping[str, Any]) -> list[str]:
             faults.append(too_long(settings.length, settings.model.max_positions))
     if settings.objective == "causal" and settings.pairs != "none":
         faults.append(f"pairs is '{settings.pairs}', which needs objective: masked")
+    if settings.objective == "masked" and settings.growth != GrowthSettings():
+        faults.append("growth is given, which needs objective: causal")
     tokenize = sections.get("tokenize")
     if settings.objective == "masked" and tokenize is not None and not tokenize.masked_tokens:
         faults.append("objective is masked, which needs tokenize.masked_tokens: true")

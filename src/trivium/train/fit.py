@@ -9,7 +9,6 @@ that long from the start. Where several processes train (`job.layout`), all of t
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,10 +23,11 @@ from trivium.base.progress import Context, Progress
 from trivium.model.families import row_counts
 from trivium.model.transformer import Transformer
 from trivium.optim.optimizer import Optimizer
-from trivium.optim.schedule import decay_start, warmup_stable_decay
+from trivium.optim.schedule import decay_start, rate_factor
 from trivium.optim.settings import OptimizerSettings, ScheduleSettings
 from trivium.train.checkpoint import CHECKPOINT_SECONDS, Saver, load_newest
 from trivium.train.distributed import Team
+from trivium.train.effort import Effort, Stopwatch, effort_of
 from trivium.train.guard import Guard
 from trivium.train.layout import Layout
 from trivium.train.step import Objective, accumulate, next_token_loss, supervised_tokens
@@ -36,7 +36,8 @@ from trivium.train.step import Objective, accumulate, next_token_loss, supervise
 @dataclass(frozen=True)
 class Job:
     """What `fit` does: `batches(step)` are this process's micro-batches of a 0-based step, a pure function, so resuming is
-    a seek. `layout` is how the model lies on several processes, for one alone it is not needed."""
+    a seek. `layout` is how the model lies on several processes, for one alone it is not needed. `step_flops` are the operations
+    of a whole step, by which `optimizer.name: auto` decides; `pad` is the token that fills rows up, where there is one."""
 
     steps: int
     batches: Callable[[int], Sequence[Any]]
@@ -48,11 +49,13 @@ class Job:
     checkpoint_seconds: float = CHECKPOINT_SECONDS
     layout: Layout | None = None
     share: Callable[[str], float] = lambda name: 1.0  # of the learning rate, for each parameter by name
+    step_flops: float = float("inf")
+    pad: int | None = None
 
     @property
     def turn(self) -> int:
         """The first step of the decay."""
-        return decay_start(self.steps, self.schedule.decay_share)
+        return decay_start(self.steps, self.schedule)
 
     def passes_through(self, step: int, facts: Mapping[str, Any]) -> bool:
         """Whether a checkpoint at `step`, of a run that may have had another length, lies on this run's path."""
@@ -62,7 +65,7 @@ class Job:
 @dataclass(frozen=True)
 class StepRow:
     """One finished step, 1-based. `loss` is its mean in nats, `counted` what that is the mean over, `rate` the learning rate
-    of the hidden matrices, `seconds` of training so far (evaluation left out)."""
+    of the hidden matrices, `seconds` of training so far (evaluation left out), `effort` what this step took."""
 
     step: int
     loss: float
@@ -70,6 +73,7 @@ class StepRow:
     rate: float
     gradient_norm: float
     seconds: float
+    effort: Effort = field(default_factory=Effort)
     last: bool = field(default=False)
 
 
@@ -78,6 +82,7 @@ def make_optimizer(
     settings: OptimizerSettings,
     layout: Layout | None = None,
     share: Callable[[str], float] = lambda name: 1.0,
+    step_flops: float = float("inf"),
 ) -> Optimizer:
     """The optimizer of a model; fused matrices are cut as the model's shape says."""
 
@@ -86,8 +91,8 @@ def make_optimizer(
         return (model.get_parameter(name).shape[0],) if counts == (0,) else counts
 
     if layout is None:
-        return Optimizer(model.named_parameters(), settings, rows, share=share)
-    return Optimizer(layout.parameters(), settings, rows, layout, share)
+        return Optimizer(model.named_parameters(), settings, rows, share=share, step_flops=step_flops)
+    return Optimizer(layout.parameters(), settings, rows, layout, share, step_flops)
 
 
 def fit(model: Transformer, job: Job, context: Context) -> Iterator[StepRow]:
@@ -97,32 +102,45 @@ def fit(model: Transformer, job: Job, context: Context) -> Iterator[StepRow]:
     """
     layout = job.layout or Layout(model, Team(job.machine))
     team = layout.team
-    optimizer = make_optimizer(model, job.optimizer, layout, job.share)
+    optimizer = make_optimizer(model, job.optimizer, layout, job.share, job.step_flops)
     guard = Guard()
     done, seconds = restore(layout, optimizer, guard, job, context)
     saver = Saver(_state_folder(context), team)
     model.train()
+    if done == job.steps:  # stopped after its last step
+        optimizer.swap_in_average()
     while done < job.steps:
-        started = time.perf_counter()
+        watch = Stopwatch()
         batches = job.batches(done)
+        watch.lap("data")
         (counted,) = team.sum(job.count(batches))
         (loss,) = team.sum(accumulate(model, batches, job.objective, counted, job.machine, layout.before_last))
         layout.reduce()
+        watch.lap("model")
         guard.check(done + 1, loss)
-        factor = warmup_stable_decay(done, job.steps, job.schedule.warmup, job.schedule.decay_share)
+        factor = rate_factor(done, job.steps, job.schedule)
         norm = optimizer.step(factor)
         guard.check_gradient(done + 1, norm)
         optimizer.zero_gradients()
+        watch.lap("optimizer")
         done += 1
-        seconds += time.perf_counter() - started
-        yield StepRow(done, loss, counted, optimizer.rate(factor), norm, seconds, last=done == job.steps)
-        due = team.ranks.first and saver.due(job.checkpoint_seconds)
+        seconds += watch.seconds
+        last = done == job.steps
+        effort = effort_of(model, batches, job.pad, watch, optimizer.muon_share)
+        if last:
+            optimizer.swap_in_average()
+        yield StepRow(done, loss, counted, optimizer.rate(factor), norm, seconds, effort, last)
+        due = team.ranks.first and guard.calm and saver.due(job.checkpoint_seconds)
         asked, due_now, written = team.sum(context.stopping(), due, saver.written)
         if written == team.ranks.size:
             saver.finish()
         if done == job.turn or asked or due_now:
+            if last:
+                optimizer.swap_in_average()  # a checkpoint holds the weights
             pieces = layout.pieces(_state(layout, optimizer), own=optimizer.muon.state().keys())
             saver.save(done, pieces, _facts(guard, seconds, job), keep=done == job.turn)
+            if last:
+                optimizer.swap_in_average()
         if asked:
             saver.finish()
             raise Interrupted(f"stopped after step {done} of {job.steps}; everything is saved")

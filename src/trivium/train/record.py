@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from trivium.base.progress import Context, MetricsFile, Progress, read_metrics
 from trivium.model.folder import save
 from trivium.model.transformer import Transformer
 from trivium.tokenizer import Tokenizer
+from trivium.train.effort import Effort
 from trivium.train.fit import StepRow
 
 
@@ -37,7 +39,11 @@ class Recorder:
                 self._origin = (self._counted, earlier[-1]["seconds"])
         self._counted += row.counted
         speed = (self._counted - self._origin[0]) / max(row.seconds - self._origin[1], 1e-9)
-        figures = {key: value for key, value in more.items() if value is not None}
+        figures = {key: value for key, value in more.items() if value is not None} | told(row.effort)
+        if more:
+            figures["seconds_evaluate"] = round(time.perf_counter() - row.effort.at, 4)
+        if row.step == 1 and row.effort.muon_share:
+            figures["muon_share"] = round(row.effort.muon_share, 4)
         self._file.write(
             **{"step": row.step, self.unit: int(self._counted)},
             seconds=round(row.seconds, 3),
@@ -48,6 +54,8 @@ class Recorder:
             **figures,
         )
         shown = {"loss": row.loss, f"{self.unit}/s": speed}
+        if row.effort.flops:
+            shown["GFLOP/s"] = row.effort.flops / sum(row.effort.laps.values()) / 1e9
         self.context.report(Progress(self.context.folder.name, row.step, self.steps, figures=shown))
 
     def figures(self) -> dict[str, Any]:
@@ -60,6 +68,19 @@ class Recorder:
             "training_seconds": seconds,
             f"{self.unit}_per_second": round(self._counted / max(seconds, 1e-9)),
         }
+
+
+def told(effort: Effort) -> dict[str, float]:
+    """What a step took, as the metrics hold it."""
+    figures: dict[str, float] = {f"seconds_{name}": round(seconds, 4) for name, seconds in effort.laps.items()}
+    if effort.positions:
+        figures["gflops_per_second"] = round(effort.flops / sum(effort.laps.values()) / 1e9, 1)
+        figures["supervised_share"] = round(effort.supervised / effort.positions, 4)
+        if effort.padding is not None:
+            figures["pad_share"] = round(effort.padding / effort.positions, 4)
+    if effort.peak_bytes:
+        figures["memory_megabytes"] = round(effort.peak_bytes / 1e6)
+    return figures
 
 
 def save_model_folder(model: Transformer | None, tokenizer: Tokenizer, folder: Path) -> None:
