@@ -2,7 +2,7 @@
 
     python benchmarks/kills.py [--kills 20] [--seed 0] [--quick]
 
-The demo's recipe with small numbers, so that all stages run in about a minute on one thread. First an uninterrupted run; then, for
+The demo's recipe with small numbers: all stages in about a minute on one thread. First an uninterrupted run; then, for
 each kill, a fresh run whose whole process group gets SIGKILL at a moment drawn (from the seed) over the uninterrupted
 run's length, and the same command again until it is done. A kill is survived where model.safetensors in every stage's
 folder has the same SHA-256 as in the uninterrupted run. Says in which stage each kill fell and how that stage went on;
