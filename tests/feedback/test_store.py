@@ -213,13 +213,16 @@ def test_a_closed_round_gives_nothing_and_lets_the_run_go_on(database: Database)
 
 
 def test_items_taken_out_keep_their_answers_and_come_back_with_them(database: Database) -> None:
-    found = stock(database, 4)
+    stock(database, 0)
+    found = [pair(number, details={"source": "rate"}) for number in range(4)]
+    with database.writing() as work:
+        items.offer(work, [*found, pair(99)])
     rate_all(database, [person(database, "Ada")], lambda rater, task: LEFT)
     with database.writing() as work:
-        assert items.keep_only(work, [found[0].id]) == 3
-        assert items.status(work).items == 1
+        assert items.keep_only(work, [found[0].id], "rate") == 3
+        assert items.status(work).items == 2  # and the one that came from elsewhere
         assert items.offer(work, found) == 0
-        assert items.status(work).rated == 4
+        assert items.status(work).rated == 5
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,8 @@ EXTRAS = {  # extra -> (what it installs, what it is for)
     "data": ("trafilatura", "web pages, books, tables, languages and phone numbers in your files"),
     "scale": ("datatrove", "gathering with datatrove or Ray"),
     "report": ("matplotlib", "charts in the report"),
+    "web": ("fastapi", "the rating page"),
+    "postgres": ("psycopg", "ratings in PostgreSQL"),
 }
 REACHED = 0.35  # share of the measured matrix product that training reaches, as a rule
 SIZES = {

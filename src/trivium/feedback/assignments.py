@@ -21,7 +21,7 @@ from trivium.feedback.raters import AccessError, Rater, find_rater
 from trivium.feedback.words import Item, as_text
 
 LOOKED_AT = 64  # of the items that come first, among which a rater's own order chooses
-SCARCE = 8  # while there are fewer than this for each one asked for, raters take them one by one
+SCARCE = 4  # while there are fewer than this for each one asked for, raters take them one by one
 REPEAT_AFTER = 5  # answers between a pair and its swapped repetition, at least
 
 

@@ -27,6 +27,11 @@ SYNCHRONOUS = "FULL"  # SQLite waits for the disk at each commit: an answer surv
 FORMS = "write it as sqlite:///FILE or postgresql://USER@HOST/NAME"
 
 
+def open_ratings(run: Path, address: str | None = None) -> Database:
+    """The ratings of a run: the database at `address`, or else the run's own file."""
+    return Database(address or run / "ratings" / "ratings.db")
+
+
 class Work:
     """One transaction: statements with named parameters (`:name`) in, rows as dictionaries out."""
 

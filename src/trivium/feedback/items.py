@@ -66,11 +66,12 @@ def offer(work: Work, items: Iterable[Item], round_number: int = 1) -> int:
     return added
 
 
-def keep_only(work: Work, ids: Sequence[str], round_number: int = 1) -> int:
-    """Take every other item out of the round (gold items stay). Returns how many; their answers are kept."""
+def keep_only(work: Work, ids: Sequence[str], source: str, round_number: int = 1) -> int:
+    """Take every other item of that source out of the round. Returns how many; their answers are kept."""
     kept = set(ids)
-    there = work.rows("SELECT id FROM items WHERE round = :round AND active = 1 AND gold IS NULL", round=round_number)
-    others = [{"id": row["id"]} for row in there if row["id"] not in kept]
+    there = work.rows("SELECT id, details FROM items WHERE round = :round AND active = 1", round=round_number)
+    own = [row["id"] for row in there if json.loads(row["details"]).get("source") == source]
+    others = [{"id": name} for name in own if name not in kept]
     work.add("UPDATE items SET active = 0 WHERE id = :id", others)
     if others:
         note(work, "trivium", "took items out", items=len(others), round=round_number)
