@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.feedback.shop import person, rate_all
+from tests.feedback.shop import own, person, rate_all
 from tests.tiny import TINY, write_tiny
 from trivium.apps.figures import headline
 from trivium.base.errors import Interrupted, Waiting
@@ -196,7 +196,7 @@ def test_people_rate_and_the_same_command_goes_on(finished: Path, tmp_path: Path
             run(recipe, folder)
     database = open_ratings(folder)
     ada, bo = person(database, "Ada"), person(database, "Bo")
-    rate_all(database, [ada, bo], lambda rater, task: {"verdict": "prefer", "preferred": 0, "strength": 2})
+    rate_all(database, [ada, bo], lambda rater, task: own(task, 0))
     results = {result.stage: result for result in run(recipe, folder)}
     assert [results[stage].how for stage in ("gather", "finetune")] == ["reused", "reused"]
     rows = [json.loads(line) for line in (folder / "rate" / "preferences.jsonl").read_text().splitlines()]
