@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -77,18 +78,16 @@ def _open(options: OpenOptions) -> None:
         return
     from trivium.apps.web.serve import OWNER, listen, owner_link, serve, site_at
 
-    bound = listen(options.host, options.port)
-    site = site_at(store, options.host, bound.getsockname()[1], options.address)
-    link = owner_link(site, options.name or OWNER)
+    with closing(listen(options.host, options.port)) as bound:
+        site = site_at(store, options.host, bound.getsockname()[1], options.address)
+        link = owner_link(site, options.name or OWNER)
 
-    def say() -> None:
-        print(
-            f"rating     {site.address}\nyour link  {link}\nIt works once and makes you the owner. Ctrl-C ends.",
-            flush=True,
-        )
-        _show(link)
+        def say() -> None:
+            told = f"rating     {site.address}\nyour link  {link}\nIt works once and makes you the owner. Ctrl-C ends."
+            print(told, flush=True)
+            _show(link)
 
-    serve(site, bound, say)
+        serve(site, bound, say)
     store.close()
 
 
