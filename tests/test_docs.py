@@ -113,7 +113,9 @@ def test_trivium_commands_and_their_options_exist(page: Path) -> None:
             continue
         rest = words[1:]
         while getattr(command, "commands", None) and rest and not rest[0].startswith("-"):
-            command = command.commands.get(rest.pop(0))
+            default = getattr(command, "otherwise", None)
+            command = command.commands.get(rest[0] if default is None or rest[0] in command.commands else default)
+            rest = rest[1:]
         known = (
             {option for parameter in command.params for option in parameter.opts} | {"--help", "-h"}
             if command

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from tests.feedback.shop import own, person, rate_all
 from tests.tiny import TINY, write_tiny
 from trivium.apps.figures import headline
-from trivium.base.errors import Interrupted
+from trivium.base.errors import Interrupted, Waiting
+from trivium.base.files import hash_file
 from trivium.base.progress import Context, Progress, read_metrics
 from trivium.base.words import Message
+from trivium.feedback.answers import read_answers
+from trivium.feedback.database import open_ratings
+from trivium.journey.learned import learned_from
 from trivium.journey.lineage import lineage_faults
 from trivium.journey.recipe import read_recipe
 from trivium.journey.runner import run
@@ -180,3 +186,33 @@ def test_more_steps_continue_a_finished_run_to_the_bits_of_a_long_one(finished: 
     run(longer, tmp_path / "long")
     both = [(tmp_path / name / "pretrain" / "model.safetensors").read_bytes() for name in ("grown", "long")]
     assert both[0] == both[1]
+
+
+def test_people_rate_and_the_same_command_goes_on(finished: Path, tmp_path: Path) -> None:
+    pytest.importorskip("sqlalchemy", reason="the web extra is not installed: pip install 'trivium-lm[web]'")
+    folder = shutil.copytree(finished, tmp_path / "people")
+    recipe = read_recipe(
+        write_tiny(tmp_path), ["rate.rater=human", "rate.human.answers_each=2", "rate.human.enough=0.9"]
+    )
+    for _ in range(2):  # asked for again before anyone rated, it says the same
+        with pytest.raises(Waiting, match=r"0 of \d+ pairs are rated .* `trivium rate .*people`"):
+            run(recipe, folder)
+    database = open_ratings(folder)
+    ada, bo = person(database, "Ada"), person(database, "Bo")
+    rate_all(database, [ada, bo], lambda rater, task: own(task, 0))
+    results = {result.stage: result for result in run(recipe, folder)}
+    assert [results[stage].how for stage in ("gather", "finetune")] == ["reused", "reused"]
+    rows = [json.loads(line) for line in (folder / "rate" / "preferences.jsonl").read_text().splitlines()]
+    assert {row["rater"] for row in rows} == {f"human:{ada.id}", f"human:{bo.id}"}
+    assert {row["split"] for row in rows} == {"train", "heldout"}
+    policy = hash_file(folder / "finetune" / "model.safetensors")[:16]
+    assert {row["chosen_policy"] for row in rows} == {f"finetune:{policy}"}
+    known = {answer.id: answer.at for answer in read_answers(database)}
+    assert {row["answer"]: row["at"] for row in rows} == known  # from every line back to its answer
+    assert results["rate"].figures["pairs"] == len(rows) and results["rate"].figures["raters"] == 2
+    assert 0.5 <= results["reward"].figures["ceiling"] <= 1
+    learned = {path.name for path in learned_from(folder, f"human:{ada.id}")}
+    assert learned == {"reward", "align", "evaluate"}
+    assert learned_from(folder, "human:nobody") == []
+    assert {result.how for result in run(recipe, folder)} == {"reused"}
+    database.close()

@@ -14,7 +14,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from trivium import __version__
-from trivium.apps import cli_data, cli_plan, cli_runs
+from trivium.apps import cli_data, cli_plan, cli_rate, cli_runs
 from trivium.apps.cli_options import RecipePath, RunOptions, RunsFolder, RunsName, SetValues, StageOptions, command_of
 from trivium.apps.ranks import in_job, keep_for_launcher, rank_here
 from trivium.base.errors import Interrupted, TriviumError
@@ -46,6 +46,7 @@ app = typer.Typer(
 )
 app.add_typer(cli_runs.runs, name="runs", rich_help_panel=RUNS)
 app.add_typer(cli_data.data, name="data", rich_help_panel=RUNS)
+app.add_typer(cli_rate.rate, name="rate", rich_help_panel=RUNS)
 
 
 def _show_version(asked: bool) -> None:
@@ -137,7 +138,8 @@ def schema() -> None:
 
 
 for _stage in PURPOSES:
-    _command_for(_stage)
+    if _stage != "rate":  # that word opens the rating page; the stage runs with `trivium run --until rate`
+        _command_for(_stage)
 app.command("chat", rich_help_panel=RUNS)(cli_runs.chat)
 app.command("predict", rich_help_panel=RUNS)(cli_runs.predict)
 app.command("compare", rich_help_panel=RUNS)(cli_runs.compare)

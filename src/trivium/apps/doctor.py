@@ -27,6 +27,8 @@ EXTRAS = {  # extra -> (what it installs, what it is for)
     "report": ("matplotlib", "charts in the report"),
     "eval": ("seqeval", "scores of tags, texts and translations, and baselines of tasks"),
     "hub": ("datasets", "saved Hugging Face datasets of tasks"),
+    "web": ("fastapi", "the rating page"),
+    "postgres": ("psycopg", "ratings in PostgreSQL"),
 }
 REACHED = 0.35  # share of the measured matrix product that training reaches, as a rule
 SIZES = {

@@ -66,3 +66,9 @@ class Interrupted(TriviumError):
     """The user asked to stop; everything is saved."""
 
     exit_code = 130
+
+
+class Waiting(Interrupted):
+    """Something that people do is needed first; everything is saved, and the same command goes on once it is there."""
+
+    exit_code = 3

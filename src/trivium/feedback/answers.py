@@ -1,0 +1,255 @@
+"""What raters said: recording it once, whatever happens on the way, taking it back, and reading it.
+
+An answer carries an id that its sender chose: sent twice, it is one answer. It is taken where its item still needs one,
+also after its lease; where others were faster it is kept, but does not count ('late'). Undo and withdrawal add a row.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from trivium.base.errors import UserError
+from trivium.feedback.assignments import Task, read_task
+from trivium.feedback.database import Database, Work
+from trivium.feedback.plan import LEASE, Plan, note, now, read_plan, seconds
+from trivium.feedback.raters import Rater, pause
+from trivium.feedback.words import (
+    Judgement,
+    JudgementError,
+    category,
+    check_judgement,
+    read_judgement,
+    reordered,
+)
+
+Kept = Literal["counted", "known", "late"]
+ID = re.compile(r"[A-Za-z0-9-]{8,64}")
+ROW = (
+    "INSERT INTO answers (id, assignment, item, rater, purpose, verdict, category, value, shown, correct, milliseconds, at, "
+    "live, supersedes) VALUES (:id, :assignment, :item, :rater, :purpose, :verdict, :category, :value, :shown, :correct, "
+    ":milliseconds, :at, :live, :supersedes)"
+)
+
+
+class UnknownTaskError(UserError):
+    """An answer to something that this rater was not asked."""
+
+
+class AnsweredError(UserError):
+    """A second answer to a task: from another tab, or after the first was sent."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A recorded answer. Places in `judgement` are the item's; `shown` is the order on the screen."""
+
+    id: str
+    item: str
+    rater: str
+    purpose: str
+    judgement: Judgement
+    shown: tuple[int, ...]
+    correct: bool | None
+    milliseconds: int | None
+    at: str
+
+
+def record(
+    database: Database, rater: Rater, answer_id: str, task_id: str, content: Any, milliseconds: int | None = None
+) -> Kept:
+    """Record what a rater said of a task, `content` in the places of the screen. On return it is on the disk.
+
+    Raises UnknownTaskError, AnsweredError, or JudgementError where it does not fit the item.
+    """
+    if not ID.fullmatch(answer_id):
+        raise JudgementError(f"the answer's id {answer_id!r:.80} does not do; 8 to 64 letters, digits and dashes")
+    judgement = read_judgement(content)
+    with database.writing() as work:
+        sent = work.row("SELECT rater, assignment FROM answers WHERE id = :id", id=answer_id)
+        if sent and (sent["rater"], sent["assignment"]) == (rater.id, task_id):
+            return "known"
+        row = work.row("SELECT * FROM assignments WHERE id = :id AND rater = :rater", id=task_id, rater=rater.id)
+        if row is None or sent is not None:
+            raise UnknownTaskError("this item was not given to you, or is not known here; load the next one")
+        if row["state"] not in ("open", "expired"):
+            raise AnsweredError("you answered this item already, perhaps in another tab; the first answer is kept")
+        task = read_task(work, task_id)
+        _check_places(judgement, len(task.shown))
+        own = reordered(judgement, task.shown)
+        check_judgement(own, task.item.kind, task.item.responses, task.item.axes)
+        kept = _count(work, task, own, row["state"])
+        work.change(
+            ROW,
+            id=answer_id,
+            assignment=task_id,
+            item=task.item.id,
+            rater=rater.id,
+            purpose=task.purpose,
+            verdict=own.verdict,
+            category=category(own),
+            value=own.model_dump_json(exclude_none=True, ensure_ascii=True),
+            shown=row["shown"],
+            correct=_is_correct(own, task),
+            milliseconds=None if milliseconds is None else max(0, min(int(milliseconds), 86_400_000)),
+            at=now(),
+            live=int(kept == "counted"),
+            supersedes=None,
+        )
+        if kept == "counted" and task.purpose == "main":
+            _weigh(work, task.item.id, read_plan(work))
+        if task.purpose == "gold" and rater.role == "rater":
+            _watch(work, rater, read_plan(work))
+    return kept
+
+
+def _check_places(judgement: Judgement, count: int) -> None:
+    places = [judgement.preferred, judgement.corrects, *(p for together in judgement.ranking or () for p in together)]
+    if any(place is not None and not 0 <= place < count for place in places):
+        raise JudgementError(f"a place is outside 0 to {count - 1}: there are {count} responses")
+
+
+def _count(work: Work, task: Task, judgement: Judgement, state: str) -> Kept:
+    """Book an answer in the counters of its item; 'late' where it is no longer needed."""
+    if task.purpose == "main":
+        column = "skipped" if judgement.verdict == "skip" else "answered"
+        held = 1 if state == "open" else 0
+        free = "" if state == "open" else " AND answered + held < wanted"
+        changed = work.change(
+            f"UPDATE items SET held = held - :held, {column} = {column} + 1 WHERE id = :item{free}",
+            held=held,
+            item=task.item.id,
+        )
+        if not changed:
+            work.change("UPDATE assignments SET state = 'late' WHERE id = :id", id=task.id)
+            return "late"
+    state = "skipped" if judgement.verdict == "skip" else "done"
+    work.change("UPDATE assignments SET state = :state WHERE id = :id", state=state, id=task.id)
+    return "counted"
+
+
+def _is_correct(judgement: Judgement, task: Task) -> int | None:
+    if task.purpose != "gold" or judgement.verdict == "skip" or task.item.gold is None:
+        return None
+    return int(category(judgement) == category(read_judgement(task.item.gold)))
+
+
+def _weigh(work: Work, item: str, plan: Plan) -> None:
+    """Mark an item whose raters disagree, and ask more of them."""
+    said = work.rows(
+        "SELECT category FROM answers WHERE item = :item AND live = 1 AND purpose = 'main' AND verdict <> 'skip'",
+        item=item,
+    )
+    split = len({row["category"] for row in said}) > 1
+    work.change(
+        "UPDATE items SET contested = :split, wanted = CASE WHEN :split = 1 THEN base + :more WHEN answered > base "
+        "THEN answered ELSE base END WHERE id = :item",
+        split=int(split),
+        more=plan.more_on_split,
+        item=item,
+    )
+
+
+def _watch(work: Work, rater: Rater, plan: Plan) -> None:
+    """Pause a rater who is wrong too often where the answer is known."""
+    row = work.row(
+        "SELECT count(*) AS asked, coalesce(sum(correct), 0) AS right_ones FROM answers WHERE rater = :rater AND live = 1 "
+        "AND correct IS NOT NULL",
+        rater=rater.id,
+    )
+    assert row is not None
+    asked, right = int(row["asked"]), int(row["right_ones"])
+    if asked >= plan.gold_least and right / asked < plan.gold_pass:
+        pause(work, rater, f"{right} of {asked} items whose answer is known were right", "trivium")
+
+
+def undo(database: Database, rater: Rater, undo_id: str) -> Task | None:
+    """Take back the rater's newest answer and give its item again; None where there is none to take back."""
+    if not ID.fullmatch(undo_id):
+        raise JudgementError(f"the id {undo_id!r:.80} does not do; 8 to 64 letters, digits and dashes")
+    with database.writing() as work:
+        done = work.row("SELECT assignment, rater FROM answers WHERE id = :id", id=undo_id)
+        if done is not None:
+            return read_task(work, done["assignment"]) if done["rater"] == rater.id else None
+        row = work.row(
+            "SELECT * FROM answers WHERE rater = :rater AND live = 1 AND assignment IS NOT NULL ORDER BY number DESC LIMIT 1",
+            rater=rater.id,
+        )
+        if row is None:
+            return None
+        take_back(work, row, "undone", undo_id)
+        work.change(
+            "UPDATE assignments SET state = 'open', lease = :lease, at = '' WHERE id = :id",  # '': before all others
+            lease=seconds() + LEASE,
+            id=row["assignment"],
+        )
+        if row["purpose"] == "main":
+            work.change("UPDATE items SET held = held + 1 WHERE id = :item", item=row["item"])
+        return read_task(work, row["assignment"])
+
+
+def take_back(work: Work, row: Mapping[str, Any], verdict: str, name: str) -> None:
+    """Make an answer count no longer, and add the row that says so."""
+    work.change("UPDATE answers SET live = 0 WHERE id = :id", id=row["id"])
+    own = {column: row[column] for column in ("assignment", "item", "rater", "purpose", "shown")}
+    work.change(
+        ROW,
+        **own,
+        id=name,
+        verdict=verdict,
+        category="",
+        value="{}",
+        correct=None,
+        milliseconds=None,
+        at=now(),
+        live=0,
+        supersedes=row["id"],
+    )
+    if row["purpose"] == "main":
+        column = "skipped" if row["verdict"] == "skip" else "answered"
+        work.change(f"UPDATE items SET {column} = {column} - 1 WHERE id = :item", item=row["item"])
+        _weigh(work, row["item"], read_plan(work))
+
+
+def withdraw(database: Database, rater: Rater, who: str, reason: str) -> list[str]:
+    """Take back everything that a rater said. Returns the ids of those answers; their items are rated by others."""
+    with database.writing() as work:
+        rows = work.rows("SELECT * FROM answers WHERE rater = :rater AND live = 1", rater=rater.id)
+        for row in rows:
+            take_back(work, row, "withdrawn", f"w-{row['id']}"[:64])
+            if row["assignment"]:
+                work.change("UPDATE assignments SET state = 'withdrawn' WHERE id = :id", id=row["assignment"])
+        note(work, who, "withdrew answers", rater=rater.id, answers=len(rows), reason=reason)
+    return [row["id"] for row in rows]
+
+
+def read_answers(
+    database: Database, round_number: int | None = None, purposes: Sequence[str] = ("main",)
+) -> list[Answer]:
+    """The answers that count, oldest first; imported ones among the main ones."""
+    chosen = "" if round_number is None else "AND round = :round"
+    given = {} if round_number is None else {"round": round_number}
+    with database.reading() as work:
+        rows = work.rows(
+            f"SELECT answers.* FROM answers JOIN items ON items.id = item WHERE live = 1 AND active = 1 {chosen} "
+            "ORDER BY answers.number",
+            **given,
+        )
+    return [_answer(row) for row in rows if row["purpose"] in purposes]
+
+
+def _answer(row: Mapping[str, Any]) -> Answer:
+    return Answer(
+        id=row["id"],
+        item=row["item"],
+        rater=row["rater"],
+        purpose=row["purpose"],
+        judgement=Judgement.model_validate_json(row["value"]),
+        shown=tuple(json.loads(row["shown"])),
+        correct=None if row["correct"] is None else bool(row["correct"]),
+        milliseconds=row["milliseconds"],
+        at=row["at"],
+    )

@@ -1,0 +1,168 @@
+"""Which item a rater gets next, for how long it is theirs, and in which order they see its responses.
+
+An item is never with more raters than it still needs answers from: who has it holds a lease, and an answer or the end of
+the lease gives the place back. Split items come first, then the others by priority; raters go through those in orders of
+their own. Now and then comes an item whose answer is known, or a pair that they have rated, swapped; both are chosen by
+the rater's own seeded draw, and neither counts among the item's answers.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+from trivium.base.seeds import derive, python_random
+from trivium.feedback.database import Database, Work
+from trivium.feedback.items import NEEDED, current_round, is_closed, item_of
+from trivium.feedback.plan import LEASE, Plan, now, read_plan, seconds
+from trivium.feedback.raters import AccessError, Rater, find_rater
+from trivium.feedback.words import Item, as_text
+
+LOOKED_AT = 64  # of the items that come first, among which a rater's own order chooses
+SCARCE = 4  # while there are fewer than this for each one asked for, raters take them one by one
+REPEAT_AFTER = 5  # answers between a pair and its swapped repetition, at least
+
+
+@dataclass(frozen=True)
+class Task:
+    """An item before a rater; `shown[p]` is the place in the item of the response at place p of the screen."""
+
+    id: str
+    item: Item
+    shown: tuple[int, ...]
+    purpose: str
+    answered: int = 0
+
+    @property
+    def texts(self) -> list[dict[str, Any]]:
+        """The responses as they are shown: texts and whether they were cut off, never who wrote them."""
+        return [{"text": one.text, "cut": not one.ended} for one in (self.item.responses[p] for p in self.shown)]
+
+
+def take(database: Database, rater: Rater, count: int = 1) -> list[Task]:
+    """Up to `count` tasks for the rater: first what they hold already. Raises AccessError where they are paused."""
+    with database.writing() as work:
+        known = find_rater(work, rater.id)
+        if known.paused:
+            raise AccessError(f"rating is paused for you: {known.paused}; what you rated is kept")
+        round_number = current_round(work)
+        if is_closed(work, round_number):
+            return []
+        expire(work)
+        held = work.rows(
+            "SELECT id FROM assignments WHERE rater = :rater AND state = 'open' ORDER BY at, id", rater=rater.id
+        )
+        work.change(
+            "UPDATE assignments SET lease = :lease WHERE rater = :rater AND state = 'open'",
+            lease=seconds() + LEASE,
+            rater=rater.id,
+        )
+        tasks = [read_task(work, row["id"]) for row in held[:count]]
+        if len(tasks) < count:
+            tasks += _new_tasks(work, known, count - len(tasks), round_number)
+        return tasks
+
+
+def _new_tasks(work: Work, rater: Rater, count: int, round_number: int) -> list[Task]:
+    plan = read_plan(work)
+    needed = _needed(work, rater, round_number)
+    before = int(work.value("SELECT count(*) FROM assignments WHERE rater = :rater", rater=rater.id))
+    tasks: list[Task] = []
+    for number in range(before, before + min(count, max(1, len(needed) // SCARCE))):
+        if not needed:
+            break
+        item, purpose = _choose(work, rater, needed, plan, number, round_number)
+        if purpose == "main":
+            needed.remove(item)
+        tasks.append(_assign(work, rater, item, purpose, number))
+    return tasks
+
+
+def _needed(work: Work, rater: Rater, round_number: int) -> list[str]:
+    """Ids of items that need answers which this rater may give, the most urgent first, equals in the rater's own order."""
+    rows = work.rows(
+        f"SELECT id, contested, priority FROM items WHERE round = :round AND {NEEDED} AND NOT EXISTS (SELECT 1 FROM "
+        "assignments WHERE item = items.id AND assignments.rater = :rater AND purpose = 'main' AND state <> 'expired') "
+        "ORDER BY contested DESC, priority DESC, number LIMIT :most",
+        round=round_number,
+        rater=rater.id,
+        most=LOOKED_AT,
+    )
+    rows.sort(key=lambda row: (-row["contested"], -row["priority"], derive(0, rater.id, row["id"])))
+    return [row["id"] for row in rows]
+
+
+def _choose(work: Work, rater: Rater, needed: list[str], plan: Plan, number: int, round_number: int) -> tuple[str, str]:
+    """An item and what it is for: now and then a known one, or a repetition, else what is needed most."""
+    draw = python_random(0, "purpose", rater.id, number).random()
+    if draw < plan.gold_share:
+        known = work.value(
+            "SELECT id FROM items WHERE gold IS NOT NULL AND active = 1 AND NOT EXISTS (SELECT 1 FROM assignments WHERE "
+            "item = items.id AND assignments.rater = :rater AND state <> 'expired') ORDER BY number LIMIT 1",
+            rater=rater.id,
+        )
+        if known is not None:
+            return known, "gold"
+    elif draw < plan.gold_share + plan.repeat_share:
+        again = work.value(
+            "SELECT item FROM answers JOIN items ON items.id = item WHERE rater = :rater AND live = 1 AND purpose = 'main' "
+            "AND verdict IN ('prefer', 'tie') AND round = :round AND kind = 'pair' AND NOT EXISTS (SELECT 1 FROM assignments "
+            "WHERE assignments.item = answers.item AND assignments.rater = :rater AND assignments.purpose = 'repeat' AND "
+            "state <> 'expired') ORDER BY answers.number DESC LIMIT 1 OFFSET :after",
+            rater=rater.id,
+            round=round_number,
+            after=REPEAT_AFTER,
+        )
+        if again is not None:
+            return again, "repeat"
+    return needed[0], "main"
+
+
+def _assign(work: Work, rater: Rater, item: str, purpose: str, number: int) -> Task:
+    responses = len(json.loads(work.value("SELECT responses FROM items WHERE id = :item", item=item)))
+    if purpose == "repeat":
+        first = work.value(
+            "SELECT shown FROM answers WHERE item = :item AND rater = :rater AND purpose = 'main' AND live = 1",
+            item=item,
+            rater=rater.id,
+        )
+        shown = json.loads(first)[::-1]
+    else:
+        shown = list(range(responses))
+        python_random(0, "order", item, rater.id).shuffle(shown)
+    if purpose == "main":
+        taken = work.change(f"UPDATE items SET held = held + 1 WHERE id = :item AND {NEEDED}", item=item)
+        assert taken == 1, "an item was given out that nobody needs"
+    name = f"t-{secrets.token_hex(8)}"
+    work.change(
+        "INSERT INTO assignments VALUES (:id, :item, :rater, :purpose, :shown, 'open', :lease, :at)",
+        id=name,
+        item=item,
+        rater=rater.id,
+        purpose=purpose,
+        shown=as_text(shown),
+        lease=seconds() + LEASE,
+        at=f"{now()}/{number:08d}",  # in the order of giving, also within a millisecond
+    )
+    return read_task(work, name)
+
+
+def expire(work: Work) -> int:
+    """Give back what raters did not answer in time. Returns how many."""
+    late = work.rows("SELECT id, item, purpose FROM assignments WHERE state = 'open' AND lease < :now", now=seconds())
+    work.add("UPDATE assignments SET state = 'expired' WHERE id = :id", [{"id": row["id"]} for row in late])
+    mains = [{"item": row["item"]} for row in late if row["purpose"] == "main"]
+    work.add("UPDATE items SET held = held - 1 WHERE id = :item", mains)
+    return len(late)
+
+
+def read_task(work: Work, name: str) -> Task:
+    """The task of that id."""
+    row = work.row(
+        "SELECT items.*, shown, purpose FROM assignments JOIN items ON items.id = item WHERE assignments.id = :name",
+        name=name,
+    )
+    assert row is not None
+    return Task(name, item_of(row), tuple(json.loads(row["shown"])), row["purpose"], row["answered"])

@@ -1,0 +1,50 @@
+"""Which results learned from a rater: the way from an answer to every model that it helped to make.
+
+A line of preferences.jsonl names its rater; a stage's record names the outputs that it read by their hash. Results that
+were put aside are looked at too.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from trivium.base.errors import RunError
+from trivium.base.files import read_jsonl
+from trivium.journey.record import Record, read_record
+from trivium.journey.shelf import OLD
+
+
+def learned_from(run: Path, rater: str) -> list[Path]:
+    """The folders of finished stages that read preferences of `rater`, directly or through other stages."""
+    records = {folder: record for folder in _folders(run) if (record := _record(folder)) is not None}
+    tainted = {
+        record.output_hash for folder, record in records.items() if record.stage == "rate" and _names(folder, rater)
+    }
+    found: dict[Path, Record] = {}
+    while True:
+        more = {
+            folder: record
+            for folder, record in records.items()
+            if folder not in found and tainted.intersection(record.inputs.values())
+        }
+        if not more:
+            return sorted(found)
+        found |= more
+        tainted |= {record.output_hash for record in more.values()}
+
+
+def _folders(run: Path) -> list[Path]:
+    aside = run / OLD
+    return [path for place in (run, aside) if place.is_dir() for path in sorted(place.iterdir()) if path.is_dir()]
+
+
+def _record(folder: Path) -> Record | None:
+    try:
+        return read_record(folder)
+    except RunError:
+        return None
+
+
+def _names(folder: Path, rater: str) -> bool:
+    path = folder / "preferences.jsonl"
+    return path.exists() and any(row.get("rater") == rater for row in read_jsonl(path))
