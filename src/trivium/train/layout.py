@@ -240,15 +240,16 @@ class Sharded(Layout):
         return model
 
 
-def place(model: Transformer, team: Team) -> Layout:
-    """Lay `model`, which is in main memory and alike on every process, on the team's devices; all must call it."""
+def place(model: Transformer, team: Team, *, whole: bool = False) -> Layout:
+    """Lay `model`, which is in main memory and alike on every process, on the team's devices; all must call it. With
+    `whole` every process gets all of it."""
     machine = team.machine
     if team.ranks.size == 1:
         model.to(machine.device)
         return Layout(model, team)
     needed = parameter_count(model) * BYTES_PER_PARAMETER
     fits = needed <= ROOM * memory_of(machine.device) / (1 if machine.device.type == "cuda" else team.ranks.local_size)
-    if team.agree(team.parallel == "replicate" or (team.parallel == "auto" and fits)):
+    if whole or team.agree(team.parallel == "replicate" or (team.parallel == "auto" and fits)):
         model.to(machine.device)
         return Replicated(model, team)
     return Sharded(model, team)
