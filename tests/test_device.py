@@ -34,6 +34,7 @@ from trivium.stages.align_rloo import AlignSettings, advantage, score, update
 from trivium.stages.reward import preferred
 from trivium.train.distributed import Team
 from trivium.train.fit import fit, make_optimizer
+from trivium.train.layout import Layout
 from trivium.train.step import accumulate, next_token_loss, on_device
 
 Numbers = dict[str, Any]
@@ -129,7 +130,10 @@ def test_a_step_of_alignment() -> None:
     def work(machine: Machine) -> Numbers:
         policy, reference = (random_model(seed=seed).to(machine.device) for seed in (0, 1))
         reward = LearnedReward(random_model(head="score").to(machine.device), Normaliser(0.1, 2.0))
-        players: Any = SimpleNamespace(policy=policy, reference=reference, reward=reward, machine=machine)
+        layout = Layout(policy, Team(machine))
+        players: Any = SimpleNamespace(
+            policy=policy, reference=reference, reward=reward, layout=layout, team=layout.team
+        )
         prompts = [[10], [11, 12, 13]]
         group = sample_groups(Engine(policy, (1, 2, 3)), prompts, 4, Sampling(6, settings.temperature), 7, pad=0)
         rewards, kl = score(players, group, settings)

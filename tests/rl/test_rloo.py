@@ -20,7 +20,9 @@ from trivium.rl.guards import Guards, zero_spread
 from trivium.rl.rewards import last_token_scores
 from trivium.rl.rollouts import Group, answer_log_probabilities, mismatch, sample_groups
 from trivium.stages.align_rloo import AlignSettings, advantage, batches_of, update
+from trivium.train.distributed import Team
 from trivium.train.fit import make_optimizer
+from trivium.train.layout import Layout
 from trivium.train.step import accumulate
 
 STOPS = (1, 2, 3, 4)
@@ -84,7 +86,8 @@ def test_it_learns_to_say_what_is_rewarded() -> None:
     settings = settings.model_copy(
         update={"optimizer": settings.optimizer.model_copy(update={"adam_learning_rate": 0.01})}
     )
-    players: Any = SimpleNamespace(policy=model, machine=CPU)
+    layout = Layout(model, Team(CPU))
+    players: Any = SimpleNamespace(policy=model, layout=layout, team=layout.team)
     optimizer = make_optimizer(model, settings.optimizer)
 
     def reward(group: Group) -> torch.Tensor:

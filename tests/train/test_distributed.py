@@ -12,13 +12,13 @@ from safetensors.torch import load_file
 
 from tests.model.shapes import random_model
 from tests.processes import together
-from tests.train.work import CPU, KINDS, ROWS, STEPS, alone, batches_for, gradients, job, losses_of
+from tests.train.work import CPU, KINDS, ROWS, STEPS, aligned, alone, batches_for, gradients, job, losses_of
 from trivium.base.errors import Interrupted, UserError
 from trivium.base.progress import Context, Progress
 from trivium.base.ranks import Ranks
 from trivium.train.checkpoint import Saver, load_newest
 from trivium.train.distributed import Team
-from trivium.train.layout import Layout
+from trivium.train.layout import Layout, place
 from trivium.train.pieces import Piece, StoredTensors, pieces_to_bytes
 
 
@@ -46,6 +46,12 @@ def same_as_one_process(folder: Path, count: int) -> None:
             weights = load_file(folder / f"{kind}-{optimizer}.safetensors")
             for name, value in layout.model.state_dict().items():
                 torch.testing.assert_close(weights[name], value, rtol=1e-3, atol=1e-4)
+    expected = aligned(place(random_model(), alone(), whole=True))
+    for rank in range(count):
+        found = load_file(folder / f"aligned.{rank}.safetensors")
+        assert found.keys() == expected.keys()
+        for name, value in expected.items():
+            torch.testing.assert_close(found[name], value, rtol=1e-3, atol=1e-5, msg=f"align {name}")
 
 
 def test_two_processes_compute_what_one_does(tmp_path: Path) -> None:

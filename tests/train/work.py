@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -18,9 +19,13 @@ from trivium.base.device import Machine
 from trivium.base.progress import Context
 from trivium.base.ranks import ALONE, Parallel, Ranks
 from trivium.base.words import Batch
+from trivium.generate.engine import Engine
 from trivium.optim.settings import OptimizerSettings, ScheduleSettings
+from trivium.rl.rewards import LearnedReward, Normaliser
+from trivium.rl.rollouts import answer_figures
+from trivium.stages.align_rloo import AlignSettings, advantage, collect, describe, score, update
 from trivium.train.distributed import Team, join
-from trivium.train.fit import Job, fit
+from trivium.train.fit import Job, fit, make_optimizer
 from trivium.train.layout import Layout, place
 from trivium.train.pieces import pieces_to_bytes
 from trivium.train.step import accumulate, next_token_loss, supervised_tokens
@@ -80,8 +85,34 @@ def losses_of(layout: Layout, work: Job, context: Context) -> list[float]:
     return [row.loss for row in fit(layout.model, work, context)]
 
 
+def aligned(layout: Layout) -> dict[str, torch.Tensor]:
+    """The weights after a step of alignment with five prompts, and what the log says of it."""
+    settings = AlignSettings(prompts_per_step=5, answers_per_prompt=4, max_new_tokens=6, micro_batches=2)
+    team, policy = layout.team, layout.model
+    players: Any = SimpleNamespace(
+        policy=policy,
+        reference=random_model(seed=1).eval(),
+        reward=LearnedReward(random_model(head="score"), Normaliser(0.1, 2.0)),
+        engine=Engine(policy, (1, 2, 3), slots=4),
+        prompts=[[10], [11, 12, 13], [14, 15], [16]],
+        tokenizer=SimpleNamespace(pad=0),
+        layout=layout,
+        team=team,
+    )
+    group = collect(players, settings, 7, 1)
+    rewards, kl = score(players, group, settings)
+    told = describe(team.rows(answer_figures(group, rewards, kl)), settings)
+    optimizer = make_optimizer(policy, settings.optimizer, layout)
+    advantages = advantage(rewards - settings.kl_weight * kl, settings.answers_per_prompt)
+    norm, difference = update(players, optimizer, group, advantages, settings, 1.0, batches_for(team.ranks, 2)(0))
+    assert difference < 1e-4
+    figure = {f"told.{name}": torch.tensor(value) for name, value in {**told, "norm": norm}.items()}
+    return {**{name: p.detach().clone() for name, p in policy.named_parameters()}, **figure}
+
+
 def exact(folder: Path, ranks: Ranks) -> None:
-    """Gradients for micro-batches of 1, 2 and all rows, and training with each optimizer, both ways to share a model."""
+    """Gradients for micro-batches of 1, 2 and all rows, and training with each optimizer, both ways to share a model; and
+    a step of alignment."""
     for kind in KINDS:
         with join(Context(folder, {}, device="cpu", threads=1, ranks=ranks, parallel=kind), "float32") as team:
             layout = place(random_model(), team)
@@ -96,6 +127,10 @@ def exact(folder: Path, ranks: Ranks) -> None:
                 if whole is not None:
                     save_file(dict(whole.state_dict()), folder / f"{kind}-{optimizer}.safetensors")
                     (folder / f"{kind}-{optimizer}.json").write_text(json.dumps(losses))
+
+    with join(Context(folder, {}, device="cpu", threads=1, ranks=ranks), "float32") as team:
+        found = aligned(place(random_model(), team, whole=True))
+        save_file(found, folder / f"aligned.{ranks.rank}.safetensors")
 
 
 def die(folder: Path, ranks: Ranks) -> None:

@@ -54,22 +54,23 @@ class Engine:
     def __init__(self, model: Transformer, stops: Iterable[int], slots: int = 128) -> None:
         self.model, self.stops, self.slots = model, frozenset(stops), slots
 
-    def run(self, requests: Sequence[Request], sampling: Sampling, seed: int) -> list[list[Row]]:
-        """All answers, by request and sample."""
+    def run(self, requests: Sequence[Request], sampling: Sampling, seed: int, first: int = 0) -> list[list[Row]]:
+        """All answers, by request and sample. The first request draws as number `first` of this seed does, whatever
+        process it is drawn in."""
         answers: list[list[Row]] = [[] for _ in requests]
-        for row in self.stream(requests, sampling, seed):
+        for row in self.stream(requests, sampling, seed, first):
             if not row.live:
                 answers[row.request].append(row)
         return [sorted(rows, key=lambda row: row.sample) for rows in answers]
 
-    def stream(self, requests: Sequence[Request], sampling: Sampling, seed: int) -> Iterator[Row]:
+    def stream(self, requests: Sequence[Request], sampling: Sampling, seed: int, first: int = 0) -> Iterator[Row]:
         """Each row every time it got a token; `live` turns False with its last one.
 
         Raises UserError for a prompt that is empty or leaves no room for an answer.
         """
         capacity = self._capacity(requests, sampling)
         waiting = deque(
-            Row(number, sample, request.prompt, _uniforms(sampling, seed, number, sample))
+            Row(number, sample, request.prompt, _uniforms(sampling, seed, first + number, sample))
             for number, request in enumerate(requests)
             for sample in range(request.samples)
         )

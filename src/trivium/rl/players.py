@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trivium.base.device import Machine, choose_machine
 from trivium.base.errors import DataError
 from trivium.base.files import read_jsonl
 from trivium.base.progress import Context, Progress, read_metrics
@@ -23,7 +22,10 @@ from trivium.optim.optimizer import Optimizer
 from trivium.rl.guards import Guards
 from trivium.rl.rewards import LearnedReward, load_reward
 from trivium.tokenizer import Tokenizer
-from trivium.train.checkpoint import Checkpoint, load_newest, save_checkpoint
+from trivium.train.checkpoint import Saver, load_newest
+from trivium.train.distributed import Team
+from trivium.train.fit import pieces_of, take_over
+from trivium.train.layout import Layout, place
 
 
 @dataclass(frozen=True)
@@ -37,18 +39,25 @@ class Players:
     prompts: list[list[int]]
     instructions: ConversationBatches
     tokenizer: Tokenizer
-    machine: Machine
+    layout: Layout
+
+    @property
+    def team(self) -> Team:
+        """The processes that train the policy."""
+        return self.layout.team
 
 
-def gather_players(context: Context, slots: int, instruction_tokens: int) -> Players:
-    """Load everything; a step of `instructions` has about `instruction_tokens` tokens.
+def gather_players(context: Context, team: Team, slots: int, instruction_tokens: int) -> Players:
+    """Load everything, on every process; a step of `instructions` has about `instruction_tokens` tokens, of which each
+    process gets its share.
 
     All in float32, so that sampler and trainer agree to rounding.
     """
-    machine = choose_machine(context.device, context.threads, "float32")
+    machine = team.machine
     start = context.inputs["finetune"]
     tokenizer = Tokenizer.load(start)
-    policy, reference = load(start).to(machine.device), load(start).to(machine.device).eval()
+    policy, reference = load(start), load(start).to(machine.device).eval()
+    layout = place(policy, team, whole=True)  # it samples, token by token
     path = context.inputs["gather"] / "prompts" / "train.jsonl"
     requests = [
         [Message(**message) for message in row["messages"]] for row in (read_jsonl(path) if path.exists() else ())
@@ -60,30 +69,27 @@ def gather_players(context: Context, slots: int, instruction_tokens: int) -> Pla
     reward = load_reward(context.inputs["reward"], machine.device)
     lessons = context.inputs["gather"] / "instructions" / "train.jsonl"
     conversations = load_conversations(lessons, tokenizer, policy.shape.max_positions)
-    instructions = ConversationBatches(conversations, instruction_tokens, context.seed, parts=2)
-    return Players(policy, reference, reward, engine, prompts, instructions, tokenizer, machine)
+    instructions = ConversationBatches(conversations, instruction_tokens, context.seed, parts=2, ranks=team.ranks)
+    return Players(policy, reference, reward, engine, prompts, instructions, tokenizer, layout)
 
 
 def save_state(
-    policy: Transformer, optimizer: Optimizer, guards: Guards, context: Context, done: int, seconds: float
+    players: Players, optimizer: Optimizer, guards: Guards, context: Context, done: int, seconds: float
 ) -> None:
-    """Write a checkpoint of everything that the next step depends on."""
-    tensors = {f"model.{name}": tensor for name, tensor in policy.state_dict().items()} | optimizer.state()
-    facts = {"seconds": seconds, "guards": guards.state()}
-    save_checkpoint(context.folder / "trivium" / "state", Checkpoint(done, tensors, facts))
+    """Write a checkpoint of everything that the next step depends on; all processes call it at the same step."""
+    saver = Saver(context.folder / "trivium" / "state", players.team)
+    saver.save(done, pieces_of(players.layout, optimizer), {"seconds": seconds, "guards": guards.state()})
+    saver.finish()
 
 
-def resume(
-    policy: Transformer, optimizer: Optimizer, guards: Guards, context: Context, steps: int
-) -> tuple[int, float]:
+def resume(players: Players, optimizer: Optimizer, guards: Guards, context: Context, steps: int) -> tuple[int, float]:
     """Load the newest sound checkpoint. Returns (steps done, seconds)."""
-    found, notes = load_newest(context.folder / "trivium" / "state")
+    found, notes = load_newest(context.folder / "trivium" / "state", team=players.team)
     for note in notes:
         context.report(Progress(context.folder.name, 0, steps, note=note))
     if found is None:
         return 0, 0.0
-    policy.load_state_dict({n.removeprefix("model."): t for n, t in found.tensors.items() if n.startswith("model.")})
-    optimizer.load_state(found.tensors)
+    take_over(players.layout, optimizer, found.tensors)
     guards.load_state(found.facts["guards"])
     note = f"going on from step {found.step} of {steps}"
     context.report(Progress(context.folder.name, found.step, steps, note=note))

@@ -38,10 +38,17 @@ class Group:
 
 
 def sample_groups(
-    engine: Engine, prompts: Sequence[Sequence[int]], size: int, sampling: Sampling, seed: int, pad: int
+    engine: Engine,
+    prompts: Sequence[Sequence[int]],
+    size: int,
+    sampling: Sampling,
+    seed: int,
+    pad: int,
+    first: int = 0,
 ) -> Group:
-    """`size` answers to each prompt, drawn with `seed`; its tensors are where the engine's model is."""
-    answered = engine.run([Request(tuple(prompt), size) for prompt in prompts], sampling, seed)
+    """`size` answers to each prompt, drawn with `seed`, as numbers `first` and on of a step's prompts; its tensors are
+    where the engine's model is."""
+    answered = engine.run([Request(tuple(prompt), size) for prompt in prompts], sampling, seed, first)
     group = collate([row for rows in answered for row in rows], pad)
     return on_device(group, engine.model.embedding.weight.device)
 
@@ -79,6 +86,13 @@ def _shifted(mask: Tensor) -> tuple[Tensor, Tensor]:
     """Indices, in the unshifted tensor, of the True entries of a mask that starts one column later."""
     rows, columns = mask.nonzero(as_tuple=True)
     return rows, columns + 1
+
+
+def answer_figures(group: Group, rewards: Tensor, kl: Tensor) -> Tensor:
+    """Of each answer its reward, KL, length, whether it ended, and the surprise of its draws in nats: float32 (B, 5)."""
+    rollout = group.rollout
+    surprise = -(rollout.logprobs * rollout.mask).sum(dim=1)
+    return torch.stack([rewards, kl, group.lengths.float(), rollout.ended.float(), surprise], dim=1)
 
 
 def mismatch(rollout: Rollout, recomputed: Tensor) -> float:

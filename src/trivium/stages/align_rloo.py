@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from trivium.rl.rollouts import Group
 
 NEEDS = ("gather", "finetune", "reward")
+PARALLEL = True
 ROWS = {"prompts": 1}
 
 
@@ -67,40 +68,55 @@ class AlignSettings(Settings):
 
 def run(settings: AlignSettings, context: Context) -> dict[str, Any]:
     """Train the policy, and leave it in `context.folder`. Returns the headline figures."""
-    from trivium.optim.schedule import rate_factor
-    from trivium.rl.guards import Guards
-    from trivium.rl.players import gather_players, headline, resume, save_state
-    from trivium.train.checkpoint import CHECKPOINT_SECONDS
-    from trivium.train.fit import make_optimizer
+    from trivium.rl.players import gather_players, headline
+    from trivium.train.distributed import join
     from trivium.train.record import save_model_folder
 
-    slots = settings.prompts_per_step * settings.answers_per_prompt
-    players = gather_players(context, slots, settings.instruction_tokens)
-    optimizer = make_optimizer(players.policy, settings.optimizer)
+    (own,) = context.ranks.parts(settings.prompts_per_step, settings.prompts_per_step)
+    with join(context, "float32") as team:
+        players = gather_players(context, team, len(own) * settings.answers_per_prompt, settings.instruction_tokens)
+        learn(players, settings, context)
+        save_model_folder(players.layout.whole(), players.tokenizer, context.folder)
+    return headline(context.folder) if context.ranks.first else {}
+
+
+def learn(players: Players, settings: AlignSettings, context: Context) -> None:
+    """The loop: draw, score, update. All processes run it in step, each with its share of the prompts."""
+    from trivium.optim.schedule import rate_factor
+    from trivium.rl.guards import Guards
+    from trivium.rl.players import resume, save_state
+    from trivium.rl.rollouts import answer_figures
+    from trivium.train.checkpoint import CHECKPOINT_SECONDS
+    from trivium.train.fit import make_optimizer
+
+    team, first = players.team, context.ranks.first
+    optimizer = make_optimizer(players.policy, settings.optimizer, players.layout)
     guards = Guards(settings.kl_budget)
-    done, seconds = resume(players.policy, optimizer, guards, context, settings.steps)
-    metrics = MetricsFile(context.folder / "trivium" / "metrics.jsonl", keep_until=done)
+    done, seconds = resume(players, optimizer, guards, context, settings.steps)
+    metrics = MetricsFile(context.folder / "trivium" / "metrics.jsonl", keep_until=done) if first else None
     saved = time.monotonic()
     while done < settings.steps:
         started = time.perf_counter()
         group = collect(players, settings, context.seed, done)
         rewards, kl = score(players, group, settings)
-        guards.check_rewards(done + 1, rewards)
-        returns = rewards - settings.kl_weight * kl
-        advantages = advantage(returns, settings.answers_per_prompt)
+        every = team.rows(answer_figures(group, rewards, kl))
+        guards.check_rewards(done + 1, every[:, 0])
+        advantages = advantage(rewards - settings.kl_weight * kl, settings.answers_per_prompt)
         factor = rate_factor(done, settings.steps, settings.schedule)
         lessons = players.instructions.batches(done) if settings.instruction_weight else []
         norm, difference = update(players, optimizer, group, advantages, settings, factor, lessons)
         guards.check_mismatch(done + 1, difference)
         done += 1
         seconds += time.perf_counter() - started
-        row = describe(group, rewards, kl, returns, settings) | {"gradient_norm": norm, "mismatch": difference}
-        metrics.write(step=done, seconds=round(seconds, 3), **row)
+        row = describe(every, settings) | {"gradient_norm": norm, "mismatch": difference}
+        if metrics:
+            metrics.write(step=done, seconds=round(seconds, 3), **row)
         shown = {key: row[key] for key in ("reward", "kl", "length")}
         context.report(Progress("align", done, settings.steps, figures=shown))
-        spent, stopping = guards.spent(row["kl"]), context.stopping()
-        if stopping or time.monotonic() - saved > CHECKPOINT_SECONDS:
-            save_state(players.policy, optimizer, guards, context, done, seconds)
+        spent = guards.spent(row["kl"])
+        stopping, due = team.sum(context.stopping(), first and time.monotonic() - saved > CHECKPOINT_SECONDS)
+        if stopping or due:
+            save_state(players, optimizer, guards, context, done, seconds)
             saved = time.monotonic()
         if spent:
             note = f"stopped at step {done}: the KL is over its budget of {settings.kl_budget} nats"
@@ -109,19 +125,18 @@ def run(settings: AlignSettings, context: Context) -> dict[str, Any]:
         if stopping:
             raise Interrupted(f"stopped after step {done} of {settings.steps}; everything is saved")
     optimizer.swap_in_average()
-    save_model_folder(players.policy, players.tokenizer, context.folder)
-    return headline(context.folder)
 
 
 def collect(players: Players, settings: AlignSettings, seed: int, step: int) -> Group:
-    """Draw the answers of a 0-based step: a pure function of weights, seed and step."""
+    """Draw this process's answers of a 0-based step: a pure function of weights, seed and step."""
     from trivium.base.seeds import derive
     from trivium.data.order import permute
     from trivium.generate.sampling import Sampling
     from trivium.rl.rollouts import sample_groups
 
     count = len(players.prompts)
-    numbers = range(step * settings.prompts_per_step, (step + 1) * settings.prompts_per_step)
+    own = players.team.ranks.share(settings.prompts_per_step)
+    numbers = [step * settings.prompts_per_step + place for place in own]
     prompts = [players.prompts[permute(number % count, count, seed, number // count)] for number in numbers]
     sampling = Sampling(settings.max_new_tokens, settings.temperature)
     players.policy.eval()
@@ -132,6 +147,7 @@ def collect(players: Players, settings: AlignSettings, seed: int, step: int) -> 
         sampling,
         derive(seed, "align", step),
         players.tokenizer.pad,
+        own.start,
     )
 
 
@@ -166,8 +182,8 @@ def update(
     factor: float,
     lessons: Sequence[Batch] = (),
 ) -> tuple[float, float]:
-    """One step along the policy gradient, and along that of `lessons`. Returns the gradient's norm, and how far sampler and
-    trainer are apart."""
+    """One step along the policy gradient, and along that of `lessons`, both summed over all processes. Returns the
+    gradient's norm, and how far sampler and trainer are apart."""
     import torch
 
     from trivium.rl.rollouts import answer_log_probabilities, mismatch
@@ -187,19 +203,17 @@ def update(
         hidden = policy(batch.tokens) / settings.temperature
         return linear_cross_entropy(hidden, policy.output_weight, batch.targets, batch.weights)
 
-    accumulate(
-        players.policy,
-        batches_of(group, advantages, settings.micro_batches),
-        objective,
-        len(advantages),
-        players.machine,
-    )
+    layout, machine = players.layout, players.team.machine
+    answers, learned = players.team.sum(len(advantages), supervised_tokens(lessons))
+    parts = batches_of(group, advantages, settings.micro_batches)
+    accumulate(players.policy, parts, objective, answers, machine, *([] if lessons else [layout.before_last]))
     if lessons:
-        learned = supervised_tokens(lessons) / settings.instruction_weight
-        accumulate(players.policy, lessons, next_token_loss, learned, players.machine)
+        learned /= settings.instruction_weight
+        accumulate(players.policy, lessons, next_token_loss, learned, machine, layout.before_last)
+    layout.reduce()
     norm = optimizer.step(factor)
     optimizer.zero_gradients()
-    return norm, difference
+    return norm, players.team.largest(difference)
 
 
 def batches_of(group: Group, advantages: Tensor, parts: int) -> list[Batch]:
@@ -217,19 +231,20 @@ def batches_of(group: Group, advantages: Tensor, parts: int) -> list[Batch]:
     return batches
 
 
-def describe(group: Group, rewards: Tensor, kl: Tensor, returns: Tensor, settings: AlignSettings) -> dict[str, float]:
-    """What the log says of a step. Loss is near zero by construction and says nothing; the reward is the progress."""
+def describe(every: Tensor, settings: AlignSettings) -> dict[str, float]:
+    """What the log says of a step, from the `answer_figures` of all its answers (B, 5). Loss is near zero by construction and
+    says nothing; the reward is the progress."""
     from trivium.rl.guards import zero_spread
 
-    rollout = group.rollout
-    tokens = float(group.lengths.sum())
+    rewards, kl, lengths, ended, surprise = every.unbind(dim=1)
+    tokens = float(lengths.sum())
     return {
         "reward": float(rewards.mean()),
         "reward_spread": float(rewards.std()),
         "kl": float(kl.mean()),
         "kl_per_token": float(kl.sum()) / tokens,
-        "entropy": float(-(rollout.logprobs * rollout.mask).sum()) / tokens,
+        "entropy": float(surprise.sum()) / tokens,
         "length": tokens / len(rewards),
-        "ended": float(rollout.ended.float().mean()),
-        "zero_spread": zero_spread(returns.view(-1, settings.answers_per_prompt)),
+        "ended": float(ended.mean()),
+        "zero_spread": zero_spread((rewards - settings.kl_weight * kl).view(-1, settings.answers_per_prompt)),
     }

@@ -88,6 +88,22 @@ class Team:
         dist.all_reduce(total)
         return total.tolist()
 
+    def largest(self, value: float) -> float:
+        """The largest of everybody's values; not a number where one of them is none."""
+        return float(self.rows(torch.tensor([[value]], device=self.machine.device)).max())
+
+    def rows(self, own: Tensor) -> Tensor:
+        """Everybody's rows (N, C), in the order of the ranks, however many each has."""
+        if self.ranks.size == 1:
+            return own
+        counts = [
+            int(count) for count in self.sum(*(len(own) * (r == self.ranks.rank) for r in range(self.ranks.size)))
+        ]
+        padded = own.new_zeros(max(counts), own.shape[1])
+        padded[: len(own)] = own
+        every = self.gather(padded.flatten()).view(self.ranks.size, -1, own.shape[1])
+        return torch.cat([part[:count] for part, count in zip(every, counts, strict=True)])
+
     def agree(self, value: Any) -> Any:
         """Rank 0's value, which JSON can hold."""
         if self.ranks.size == 1:

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from trivium.base.device import Machine
 from trivium.base.errors import Interrupted
@@ -30,6 +29,7 @@ from trivium.train.distributed import Team
 from trivium.train.effort import Effort, Stopwatch, effort_of
 from trivium.train.guard import Guard
 from trivium.train.layout import Layout
+from trivium.train.pieces import Piece, StoredTensors
 from trivium.train.step import Objective, accumulate, next_token_loss, supervised_tokens
 
 
@@ -137,8 +137,7 @@ def fit(model: Transformer, job: Job, context: Context) -> Iterator[StepRow]:
         if done == job.turn or asked or due_now:
             if last:
                 optimizer.swap_in_average()  # a checkpoint holds the weights
-            pieces = layout.pieces(_state(layout, optimizer), own=optimizer.muon.state().keys())
-            saver.save(done, pieces, _facts(guard, seconds, job), keep=done == job.turn)
+            saver.save(done, pieces_of(layout, optimizer), _facts(guard, seconds, job), keep=done == job.turn)
             if last:
                 optimizer.swap_in_average()
         if asked:
@@ -151,8 +150,19 @@ def _state_folder(context: Context) -> Path:
     return context.folder / "trivium" / "state"
 
 
-def _state(layout: Layout, optimizer: Optimizer) -> dict[str, Tensor]:
-    return {f"model.{name}": parameter for name, parameter in layout.parameters()} | optimizer.state()
+def pieces_of(layout: Layout, optimizer: Optimizer) -> dict[str, Piece]:
+    """What this process writes of a checkpoint of model and optimizer."""
+    state = {f"model.{name}": parameter for name, parameter in layout.parameters()} | optimizer.state()
+    return layout.pieces(state, own=optimizer.muon.state().keys())
+
+
+def take_over(layout: Layout, optimizer: Optimizer, tensors: StoredTensors) -> None:
+    """Make model and optimizer what they were when `pieces_of` was written."""
+    stored = layout.held(tensors)
+    with torch.no_grad():
+        for name, parameter in layout.parameters():
+            parameter.copy_(stored[f"model.{name}"])
+    optimizer.load_state(stored)
 
 
 def _facts(guard: Guard, seconds: float, job: Job) -> dict[str, Any]:
@@ -168,11 +178,7 @@ def restore(layout: Layout, optimizer: Optimizer, guard: Guard, job: Job, contex
         context.report(Progress(context.folder.name, 0, job.steps, note=note))
     if found is None:
         return 0, 0.0
-    stored = layout.held(found.tensors)
-    with torch.no_grad():
-        for name, parameter in layout.parameters():
-            parameter.copy_(stored[f"model.{name}"])
-    optimizer.load_state(stored)
+    take_over(layout, optimizer, found.tensors)
     guard.load_state(found.facts["guard"])
     note = f"going on from step {found.step} of {job.steps}"
     context.report(Progress(context.folder.name, found.step, job.steps, note=note))

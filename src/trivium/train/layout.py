@@ -7,6 +7,7 @@ never averaged. A layout is the optimizer's `Exchange`, and knows who writes wha
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
@@ -137,6 +138,7 @@ class Sharded(Layout):
 
     def __init__(self, model: Transformer, team: Team) -> None:
         super().__init__(model, team)
+        self._form = _without_weights(model)
         shard(model, team)
         for buffer in model.buffers():
             buffer.data = buffer.data.to(team.machine.device)
@@ -235,23 +237,29 @@ class Sharded(Layout):
         }
         if self.rank:
             return None
-        model = Transformer(self.model.shape, self.model.head)
-        model.load_state_dict(found)
-        return model
+        self._form.load_state_dict(found, assign=True)
+        return self._form
 
 
-def place(model: Transformer, team: Team) -> Layout:
-    """Lay `model`, which is in main memory and alike on every process, on the team's devices; all must call it."""
+def place(model: Transformer, team: Team, *, whole: bool = False) -> Layout:
+    """Lay `model`, which is in main memory and alike on every process, on the team's devices; all must call it. With
+    `whole` every process gets all of it."""
     machine = team.machine
     if team.ranks.size == 1:
         model.to(machine.device)
         return Layout(model, team)
     needed = parameter_count(model) * BYTES_PER_PARAMETER
     fits = needed <= ROOM * memory_of(machine.device) / (1 if machine.device.type == "cuda" else team.ranks.local_size)
-    if team.agree(team.parallel == "replicate" or (team.parallel == "auto" and fits)):
+    if whole or team.agree(team.parallel == "replicate" or (team.parallel == "auto" and fits)):
         model.to(machine.device)
         return Replicated(model, team)
     return Sharded(model, team)
+
+
+def _without_weights(model: Transformer) -> Transformer:
+    """A copy of the model whose parameters take no memory; what is given to it as `drop` is shared."""
+    memo: dict[int, Any] = {id(p): nn.Parameter(p.detach().to("meta")) for p in model.parameters()}
+    return copy.deepcopy(model, memo | {id(model.drop): model.drop})
 
 
 def _flat(tensors: Sequence[Tensor], like: Tensor) -> Tensor:
