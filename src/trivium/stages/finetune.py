@@ -91,13 +91,14 @@ def run(settings: FinetuneSettings, context: Context) -> dict[str, Any]:
     return recorder.figures() | counts | {"precision": str(team.machine.dtype).removeprefix("torch.")}
 
 
-def outlook(settings: FinetuneSettings, sections: Mapping[str, Any]) -> Outlook:
+def outlook(settings: FinetuneSettings, sections: Mapping[str, Any]) -> Outlook | None:
     """What the stage will do, for `trivium plan`; how long conversations are is not known before they are read."""
     from trivium.data.conversations import PARTS
-    from trivium.model.architecture import Architecture
     from trivium.train.workload import Outlook, Workload
 
-    shape = Architecture(vocab_size=sections["tokenize"].vocab_size, **sections["pretrain"].model.model_dump())
+    if sections["pretrain"].base is not None:
+        return None
+    shape = sections["pretrain"].shape(sections["tokenize"].vocab_size)
     length = min(ASSUMED_LENGTH, shape.max_positions)
     rows = max(1, round(settings.tokens_per_step / (1.0 - ASSUMED_PADDING) / PARTS / length))
     work = Workload(shape, rows, length, PARTS, settings.optimizer)

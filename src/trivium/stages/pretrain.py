@@ -89,6 +89,20 @@ class PretrainSettings(Settings):
     evaluate_every: int = Field(default=200, ge=1, description="steps between looks at the validation text")
     evaluate_rows: int = Field(default=128, ge=1, description="rows of it in such a look; the last look reads all")
 
+    def shape(self, vocab_size: int) -> Architecture:
+        """The shape of a new model. Raises UserError where the settings do not fit together."""
+        from trivium.model.families import new_shape
+
+        sizes = self.model.model_dump()
+        family, window, every = sizes.pop("family"), sizes.pop("window"), sizes.pop("global_every")
+        if family == "auto":
+            family = "modernbert" if self.objective == "masked" else "qwen3"
+        shape = new_shape(family, {**sizes, "vocab_size": vocab_size}, window, every)
+        if shape.causal == (self.objective == "masked"):
+            fitting = "causal" if shape.causal else "masked"
+            raise UserError(f"objective is {self.objective}; a model of the family {family} is for {fitting}")
+        return shape
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -163,7 +177,7 @@ def model_of(settings: PretrainSettings, tokenizer: Tokenizer, seed: int) -> Tra
 
     head = "language" if settings.objective == "causal" else "masked" if settings.pairs == "none" else "pretraining"
     if settings.base is None:
-        shape = shape_of(settings, tokenizer.vocab_size)
+        shape = settings.shape(tokenizer.vocab_size)
         model = Transformer(shape, family_named(shape.family).head_shape(head))
         generator = torch_random(seed, "initialise")
         initialise(model, generator)
@@ -179,21 +193,6 @@ def model_of(settings: PretrainSettings, tokenizer: Tokenizer, seed: int) -> Tra
     if tokenizer.vocab_size > model.shape.vocab_size:
         model = resize_vocabulary(model, tokenizer.vocab_size)
     return model
-
-
-def shape_of(settings: PretrainSettings, vocab_size: int) -> Architecture:
-    """The shape of a new model. Raises UserError where the settings do not fit together."""
-    from trivium.model.families import new_shape
-
-    sizes = settings.model.model_dump()
-    family, window, every = sizes.pop("family"), sizes.pop("window"), sizes.pop("global_every")
-    if family == "auto":
-        family = "modernbert" if settings.objective == "masked" else "qwen3"
-    shape = new_shape(family, {**sizes, "vocab_size": vocab_size}, window, every)
-    if shape.causal == (settings.objective == "masked"):
-        fitting = "causal" if shape.causal else "masked"
-        raise UserError(f"objective is {settings.objective}; a model of the family {family} is for {fitting}")
-    return shape
 
 
 def causal_plan(settings: PretrainSettings, tokenizer: Tokenizer, train: Shard, valid: Shard, context: Context) -> Plan:
@@ -270,7 +269,7 @@ def outlook(settings: PretrainSettings, sections: Mapping[str, Any]) -> Outlook 
 
     if settings.objective == "masked" or settings.base is not None:
         return None
-    work = workload(settings, shape_of(settings, sections["tokenize"].vocab_size))
+    work = workload(settings, settings.shape(sections["tokenize"].vocab_size))
     growth = Growth(settings.batch_size, settings.length, settings.growth)
     grown = min(settings.steps, growth.steps)
     tokens = [growth.windows(step) * settings.length for step in range(grown)]
@@ -318,7 +317,7 @@ def check(settings: PretrainSettings, sections: Mapping[str, Any]) -> list[str]:
             faults.append("model is given, but pretrain.base has its own sizes: take one of the two out")
     else:
         try:
-            shape_of(settings, vocab_size=1)
+            settings.shape(vocab_size=1)
         except UserError as error:
             faults.append(str(error))
         if settings.length > settings.model.max_positions:
