@@ -1,0 +1,301 @@
+"""Fine-tuning on tasks: speed beside Hugging Face's Trainer, scores beside classical methods, and what pre-training gives.
+
+    python benchmarks/tasks.py --data DIR [--only world movie tags banking speed] [--seeds 0 1 2] [--threads 2] [--quick]
+
+DIR holds movie_reviews/movie_reviews.zip, wnut17/ and banking77/ as their publishers give them; `world` and `speed` need only
+banking77 or nothing. Every score is that of test items, measured once, at the end, by the run itself; what was tuned was
+tuned on validation parts. Every model is pre-trained by the run, from text alone, and no test text is in it but for the movie
+reviews, whose ten folds share one pre-training on the unlabelled text of all.
+
+- world: recipes/bert-demo.yaml as it is.
+- movie: ten folds by the publisher's numbering (cv000 to cv099 is the first); the figure is the mean accuracy less that of
+  TF-IDF with logistic regression on the same folds, in points.
+- tags: WNUT-17. The gain is span F1 from pre-trained less that from random weights on 300 labelled sentences, the mean of
+  `--draws` draws of them, in points, with Student's 95% interval; then F1 after all of the training part, three seeds.
+- banking: Banking77, masked on the training questions, then fine-tuned.
+- speed: items a second of one training step of classification, ours over Trainer's with BertForSequenceClassification, same
+  sizes and items, in turn; Trainer pads each batch to its longest row, as its documentation does.
+
+`--quick` takes one seed and few steps: it shows that everything runs, its figures say nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from figures import Figure, finish
+from measure import ROOT, TRIVIUM, machine, tell, watch
+
+FOLDS = 10
+STUDENT = {
+    2: 12.706,
+    3: 4.303,
+    4: 3.182,
+    5: 2.776,
+    6: 2.571,
+    7: 2.447,
+    8: 2.365,
+    9: 2.306,
+    10: 2.262,
+}  # 97.5%, by draws
+PARTS = ("world", "movie", "tags", "banking", "speed")
+SPEED_ROWS, SPEED_STEPS = 32, 60
+SIZES = {"hidden_size": 128, "num_layers": 4, "num_heads": 4, "intermediate_size": 512}
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where the data is, where to work, and how much of it."""
+
+    data: Path
+    work: Path
+    threads: int
+    draws: int
+    quick: bool
+
+    def run(self, name: str, content: Mapping[str, Any] | Path, seed: int, *overrides: str) -> Path:
+        """Take a recipe through its stages in a process of its own. Returns the run's folder."""
+        recipe = content if isinstance(content, Path) else self.work / f"{name}.yaml"
+        if not isinstance(content, Path):
+            recipe.write_text(json.dumps(content), encoding="utf-8")
+        settings = [f"seed={seed}", f"threads={self.threads}", *overrides]
+        words = [word for setting in settings for word in ("--set", setting)]
+        command = [*TRIVIUM, "run", str(recipe), *words, "--name", f"{name}-{seed}", "--runs", str(self.work)]
+        watch(command, self.work / f"{name}-{seed}.log")
+        return self.work / f"{name}-{seed}"
+
+
+def scores_of(run: Path, stage: str) -> dict[str, Any]:
+    """What a fine-tuning left of itself."""
+    content: dict[str, Any] = json.loads((run / stage / "scores.json").read_text(encoding="utf-8"))
+    return content
+
+
+def main_of(content: Mapping[str, Any], model: str = "model") -> float:
+    """The main score of the model, or of a baseline."""
+    return float(content["scores"][model][content["main"]]["value"])
+
+
+def tune(task: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+    """A section of a recipe that fine-tunes on a task."""
+    return {"task": dict(task), "schedule": {"warmup": 40, "decay_share": 0.9}, **more}
+
+
+def encoder(steps: int, length: int, rows: int, max_positions: int) -> dict[str, Any]:
+    """The pre-training of a small encoder on masked text."""
+    return {
+        "objective": "masked",
+        "model": {**SIZES, "num_kv_heads": SIZES["num_heads"], "head_dim": 32, "max_positions": max_positions},
+        "steps": steps,
+        "length": length,
+        "batch_size": rows,
+    }
+
+
+def world(bench: Bench, seeds: Sequence[int]) -> list[Figure]:
+    """The three tasks of the built-in world."""
+    short = ("pretrain.steps=20", *(f"finetune-{name}.epochs=0.1" for name in ("sentiment", "entities", "questions")))
+    short += ("finetune-sentiment.curve=null",)
+    runs = [
+        bench.run("world", ROOT / "recipes" / "bert-demo.yaml", seed, *(short if bench.quick else ())) for seed in seeds
+    ]
+    bars = {"sentiment": ("world_sentiment", 0.97, 0.99), "entities": ("world_ner_f1", 0.95, 0.99)}
+    bars["questions"] = ("world_qa_em", 0.90, 0.97)
+    figures = []
+    for task, (key, bar, aim) in bars.items():
+        found = [scores_of(run, f"finetune-{task}") for run in runs]
+        note = f"{found[0]['main']} on held-out entities; best baseline {best_baseline(found):.3f}"
+        figures.append(Figure(key, [main_of(one) for one in found], seeds, bar=bar, aim=aim, note=note))
+    return figures
+
+
+def best_baseline(found: Sequence[Mapping[str, Any]]) -> float:
+    """The median over runs of the best baseline's main score."""
+    return statistics.median(max(main_of(one, name) for name in one["scores"] if name != "model") for one in found)
+
+
+def movie(bench: Bench, seeds: Sequence[int]) -> list[Figure]:
+    """Sentiment of whole reviews, ten folds."""
+    folder = bench.work / "movie"
+    with zipfile.ZipFile(bench.data / "movie_reviews" / "movie_reviews.zip") as archive:
+        archive.extractall(folder)
+    reviews = [
+        (path.read_text(encoding="utf-8"), path.parent.name, int(path.name[2:5]) // 100)
+        for path in sorted(folder.rglob("cv*.txt"))
+    ]
+    folds = range(2 if bench.quick else FOLDS)
+    recipe: dict[str, Any] = {
+        "gather": {"sources": [{"kind": "files", "path": str(folder / "movie_reviews"), "license": "CC-BY-4.0"}]},
+        "tokenize": {"vocab_size": 4096, "masked_tokens": True},
+        "pretrain": encoder(20 if bench.quick else 6000, 128, 32, 1024),
+    }
+    for fold in folds:
+        parts = {
+            "train": [row for row in reviews if row[2] != fold],
+            "test": [row for row in reviews if row[2] == fold],
+        }
+        for name, rows in parts.items():
+            lines = (json.dumps({"text": text, "label": label}) for text, label, _ in rows)
+            (bench.work / f"movie-{name}-{fold}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        data = {name: str(bench.work / f"movie-{name}-{fold}.jsonl") for name in parts}
+        more = {"epochs": 0.05, "least_steps": 2} if bench.quick else {"epochs": 4}
+        recipe[f"finetune-fold{fold}"] = tune({"kind": "classify", "data": data}, **more)
+    gaps, own = [], []
+    for seed in seeds:
+        run = bench.run("movie", recipe, seed)
+        found = [scores_of(run, f"finetune-fold{fold}") for fold in folds]
+        own.append(statistics.mean(main_of(one) for one in found))
+        gaps.append(100 * statistics.mean(main_of(one) - main_of(one, "tfidf_logistic_regression") for one in found))
+    note = f"mean of {len(folds)} folds; ours {statistics.median(own):.4f}"
+    return [Figure("movie_sentiment_minus_tfidf", gaps, seeds, "points", bar=-3, aim=0, note=note)]
+
+
+def tags(bench: Bench, seeds: Sequence[int]) -> list[Figure]:
+    """WNUT-17: what pre-training gives with 300 labels, and the score with all."""
+    source = bench.data / "wnut17"
+    text = bench.work / "wnut-text"
+    text.mkdir(exist_ok=True)
+    sentences = [
+        [line.split("\t")[0] for line in block.splitlines()]
+        for block in (source / "wnut17train.conll").read_text(encoding="utf-8").split("\n\n")
+        if block.strip()
+    ]
+    (text / "wnut.jsonl").write_text(
+        "".join(json.dumps({"text": " ".join(words)}) + "\n" for words in sentences), encoding="utf-8"
+    )
+    files = {"train": "wnut17train.conll", "valid": "emerging.dev.conll", "test": "emerging.test.annotated"}
+    task = {
+        "kind": "tag",
+        "data": {name: str(source / file) for name, file in files.items()} | {"format": "conll"},
+        "views": {"head": {"spelling": True}},
+    }
+    draws = 2 if bench.quick else bench.draws
+    curve = {
+        "sizes": [300],
+        "seeds": draws,
+        "items": 100 if bench.quick else 5000,
+        "whole": False,
+    }
+    more = {"epochs": 0.1, "least_steps": 2} if bench.quick else {"epochs": 12, "least_steps": 300}
+    recipe: dict[str, Any] = {
+        "gather": {"sources": [{"kind": "files", "path": str(text), "license": "CC-BY-4.0"}, {"kind": "python-docs"}]},
+        "tokenize": {"vocab_size": 8192, "masked_tokens": True},
+        "pretrain": encoder(20 if bench.quick else 4000, 64, 64, 256),
+    }
+    gains: list[float] = []
+    f1, others = [], []
+    for number, seed in enumerate(seeds):
+        section = tune(task, **more, **({"curve": curve} if number == 0 else {}))
+        found = scores_of(bench.run("tags", {**recipe, "finetune-wnut": section}, seed), "finetune-wnut")
+        f1.append(main_of(found))
+        others.append(found)
+        if number == 0:
+            points = {(row["start"], row["seed"]): row["value"] for row in found["curve"]}
+            gains = [100 * (points["pretrained", draw] - points["random", draw]) for draw in range(draws)]
+    half = STUDENT[len(gains)] * statistics.stdev(gains) / len(gains) ** 0.5
+    middle = statistics.mean(gains)
+    note = f"mean {middle:.1f}, 95% interval {middle - half:.1f} to {middle + half:.1f}, {len(gains)} draws of 300 sentences"
+    return [
+        Figure("tag_transfer_gain", gains, range(len(gains)), "points of F1", bar=8, aim=15, note=note),
+        Figure("wnut17_f1", f1, seeds, bar=0.15, aim=0.25, note=f"best baseline {best_baseline(others):.3f}"),
+    ]
+
+
+def banking(bench: Bench, seeds: Sequence[int]) -> list[Figure]:
+    """Banking77: 77 intents of short questions."""
+    source = bench.data / "banking77"
+    data = {"train": str(source / "train.csv"), "test": str(source / "test.csv")}
+    task = {"kind": "classify", "data": data, "columns": {"label": "category"}}
+    text = bench.work / "banking-text"
+    text.mkdir(exist_ok=True)
+    import csv
+
+    with open(source / "train.csv", encoding="utf-8", newline="") as file:
+        rows = [json.dumps({"text": row["text"]}) for row in csv.DictReader(file)]
+    (text / "banking.jsonl").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    more = {"epochs": 0.1, "least_steps": 2} if bench.quick else {"epochs": 15}
+    recipe: dict[str, Any] = {
+        "gather": {"sources": [{"kind": "files", "path": str(text), "license": "CC-BY-4.0"}]},
+        "tokenize": {"vocab_size": 2048, "masked_tokens": True},
+        "pretrain": encoder(20 if bench.quick else 3000, 64, 64, 128),
+        "finetune-banking": tune(task, **more),
+    }
+    found = [scores_of(bench.run("banking", recipe, seed), "finetune-banking") for seed in seeds]
+    note = f"best baseline {best_baseline(found):.3f}"
+    return [Figure("banking77_accuracy", [main_of(one) for one in found], seeds, bar=0.86, aim=0.91, note=note)]
+
+
+def speed(bench: Bench, seeds: Sequence[int]) -> list[Figure]:
+    """Training steps of classification, ours and Trainer's, on the training questions of Banking77."""
+    from speed_of_tasks import Peers
+
+    peers = Peers(bench.data / "banking77" / "train.csv", bench.threads, SIZES, SPEED_ROWS)
+    steps = 5 if bench.quick else SPEED_STEPS
+    sides: dict[str, Callable[[int], float]] = {"trivium": peers.ours, "transformers": peers.trainer}
+    rates: dict[str, list[float]] = {name: [] for name in sides}
+    for seed in seeds:
+        for name, side in sides.items():
+            started = time.perf_counter()
+            rates[name].append(side(steps))
+            tell(
+                f"{name}, round {seed}: {rates[name][-1]:.0f} items/s, {time.perf_counter() - started:.0f} s with start-up"
+            )
+    ratios = [one / two for one, two in zip(rates["trivium"], rates["transformers"], strict=True)]
+    note = f"batches of {SPEED_ROWS}, {SIZES['num_layers']} layers of {SIZES['hidden_size']}, ragged lengths, CPU"
+    return [
+        Figure(
+            "classify_vs_hf",
+            ratios,
+            seeds,
+            "items/s",
+            bar=2,
+            aim=4,
+            ours=rates["trivium"],
+            peer=rates["transformers"],
+            note=note,
+        )
+    ]
+
+
+def main() -> None:
+    """Measure, and print and write the figures."""
+    parser = argparse.ArgumentParser(description="Fine-tuning on tasks.")
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="the folder of the data sets")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--draws", type=int, default=5, choices=sorted(STUDENT), help="of 300 sentences, for the gain")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--quick", action="store_true", help="one seed and few steps")
+    arguments = parser.parse_args()
+    needed = {
+        "movie": "movie_reviews/movie_reviews.zip",
+        "tags": "wnut17/wnut17train.conll",
+        "banking": "banking77/train.csv",
+    }
+    needed["speed"] = needed["banking"]
+    for part in arguments.only:
+        if part in needed and not (arguments.data / needed[part]).is_file():
+            sys.exit(f"{arguments.data / needed[part]}: there is no such file; give --data the folder that holds it")
+    seeds = arguments.seeds[:1] if arguments.quick else arguments.seeds
+    where = machine(arguments.threads)
+    parts = {"world": world, "movie": movie, "tags": tags, "banking": banking, "speed": speed}
+    with tempfile.TemporaryDirectory(prefix="trivium-tasks-") as folder:
+        bench = Bench(arguments.data.resolve(), Path(folder), arguments.threads, arguments.draws, arguments.quick)
+        figures = [figure for name in arguments.only for figure in parts[name](bench, seeds)]
+    if arguments.quick:
+        figures = [replace(figure, bar=None) for figure in figures]
+    finish("tasks", figures, where, quick=arguments.quick)
+
+
+if __name__ == "__main__":
+    main()
