@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, Literal
 
 import pytest
@@ -27,10 +26,13 @@ from trivium.generate.engine import Engine, Request
 from trivium.generate.sampling import Sampling
 from trivium.model.transformer import Transformer
 from trivium.optim.settings import OptimizerSettings
+from trivium.rl.answers import refer, reward, sampler_error, sequence_kl
+from trivium.rl.guards import Guards
 from trivium.rl.pairs import Judged
+from trivium.rl.players import Players
 from trivium.rl.rewards import LearnedReward, Normaliser, last_token_scores
 from trivium.rl.rollouts import sample_groups
-from trivium.stages.align_rloo import AlignSettings, advantage, score, update
+from trivium.stages.align_rloo import AlignSettings, add_gradients, advantage
 from trivium.stages.reward import preferred
 from trivium.train.distributed import Team
 from trivium.train.fit import fit, make_optimizer
@@ -129,18 +131,26 @@ def test_a_step_of_alignment() -> None:
 
     def work(machine: Machine) -> Numbers:
         policy, reference = (random_model(seed=seed).to(machine.device) for seed in (0, 1))
-        reward = LearnedReward(random_model(head="score").to(machine.device), Normaliser(0.1, 2.0))
-        layout = Layout(policy, Team(machine))
-        players: Any = SimpleNamespace(
-            policy=policy, reference=reference, reward=reward, layout=layout, team=layout.team
+        reward_model = LearnedReward(random_model(head="score").to(machine.device), Normaliser(0.1, 2.0))
+        nothing: Any = None
+        players = Players(
+            policy=policy,
+            reference=reference,
+            reward=reward_model,
+            engine=nothing,
+            prompts=[],
+            looks=[],
+            instructions=nothing,
+            tokenizer=nothing,
+            layout=Layout(policy, Team(machine)),
         )
         prompts = [[10], [11, 12, 13]]
         group = sample_groups(Engine(policy, (1, 2, 3)), prompts, 4, Sampling(6, settings.temperature), 7, pad=0)
-        rewards, kl = score(players, group, settings)
+        rewards, kl = reward(players, group, settings), sequence_kl(group, refer(players, group, settings))
+        assert sampler_error(players, group, settings) < 1e-4
         optimizer = make_optimizer(policy, settings.optimizer)
-        advantages = advantage(rewards - kl, settings.answers_per_prompt)
-        norm, difference = update(players, optimizer, group, advantages, settings, 1.0, lessons)
-        assert difference < 1e-4
+        add_gradients(players, group, advantage(rewards - kl, settings.answers_per_prompt), settings, lessons)
+        norm = Guards(0.0).step(1, optimizer, 1.0)
         return {"rewards": rewards.cpu(), "kl": kl.cpu(), "norm": torch.tensor(norm), **weights(policy)}
 
     assert_same_on_both(work)

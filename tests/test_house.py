@@ -28,7 +28,7 @@ LEVELS = {
     **dict.fromkeys(["apps"], 6),
 }
 MAX_FILE, MAX_FUNCTION, MAX_PARAMETERS = 400, 80, 7
-READS_UTILITIES = {"stages/rate.py", "evaluate/preferences.py"}
+READS_UTILITIES = {"stages/rate.py", "evaluate/preferences.py", "rl/looks.py"}  # the last has answers judged, no more
 UNPICKLES = re.compile(
     r"(torch|pickle|cPickle|dill|cloudpickle|joblib|marshal|shelve)\.(load|loads|save|dump|dumps|open|Unpickler)"
     r"|yaml\.(load|unsafe_load|full_load)(_all)?"

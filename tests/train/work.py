@@ -21,9 +21,11 @@ from trivium.base.ranks import ALONE, Parallel, Ranks
 from trivium.base.words import Batch
 from trivium.generate.engine import Engine
 from trivium.optim.settings import OptimizerSettings, ScheduleSettings
+from trivium.rl.answers import answer_figures, collect, describe, refer, reward, sampler_error, sequence_kl
+from trivium.rl.guards import Guards
+from trivium.rl.players import Players
 from trivium.rl.rewards import LearnedReward, Normaliser
-from trivium.rl.rollouts import answer_figures
-from trivium.stages.align_rloo import AlignSettings, advantage, collect, describe, score, update
+from trivium.stages.align_rloo import AlignSettings, add_gradients, advantage
 from trivium.train.distributed import Team, join
 from trivium.train.fit import Job, fit, make_optimizer
 from trivium.train.layout import Layout, place
@@ -89,23 +91,27 @@ def aligned(layout: Layout) -> dict[str, torch.Tensor]:
     """The weights after a step of alignment with five prompts, and what the log says of it."""
     settings = AlignSettings(prompts_per_step=5, answers_per_prompt=4, max_new_tokens=6, micro_batches=2)
     team, policy = layout.team, layout.model
-    players: Any = SimpleNamespace(
+    nothing: Any = SimpleNamespace(pad=0)
+    players = Players(
         policy=policy,
         reference=random_model(seed=1).eval(),
         reward=LearnedReward(random_model(head="score"), Normaliser(0.1, 2.0)),
         engine=Engine(policy, (1, 2, 3), slots=4),
         prompts=[[10], [11, 12, 13], [14, 15], [16]],
-        tokenizer=SimpleNamespace(pad=0),
+        looks=[],
+        instructions=nothing,
+        tokenizer=nothing,
         layout=layout,
-        team=team,
     )
     group = collect(players, settings, 7, 1)
-    rewards, kl = score(players, group, settings)
-    told = describe(team.rows(answer_figures(group, rewards, kl)), settings)
+    rewards, kl = reward(players, group, settings), sequence_kl(group, refer(players, group, settings))
+    returns = rewards - settings.kl_weight * kl
+    told = describe(team.rows(answer_figures(group, rewards, kl, returns)), settings.answers_per_prompt)
     optimizer = make_optimizer(policy, settings.optimizer, layout)
-    advantages = advantage(rewards - settings.kl_weight * kl, settings.answers_per_prompt)
-    norm, difference = update(players, optimizer, group, advantages, settings, 1.0, batches_for(team.ranks, 2)(0))
-    assert difference < 1e-4
+    assert sampler_error(players, group, settings) < 1e-4
+    lessons = batches_for(team.ranks, 2)(0)
+    add_gradients(players, group, advantage(returns, settings.answers_per_prompt), settings, lessons)
+    norm = Guards(0.0).step(1, optimizer, 1.0)
     figure = {f"told.{name}": torch.tensor(value) for name, value in {**told, "norm": norm}.items()}
     return {**{name: p.detach().clone() for name, p in policy.named_parameters()}, **figure}
 

@@ -14,10 +14,10 @@ from trivium.apps.stopping import Stopping
 from trivium.base.errors import RecipeError
 from trivium.journey.check import check
 from trivium.journey.follow import Lead, follow
-from trivium.journey.graph import STAGES, base_of, with_named
+from trivium.journey.graph import STAGES, is_named, with_named
 from trivium.journey.recipe import read_recipe
 from trivium.journey.runner import Scope, run
-from trivium.journey.runs import MODELS
+from trivium.journey.runs import models_of
 
 
 def run_recipe(options: StageOptions, until: str | None) -> None:
@@ -45,10 +45,10 @@ def _lead(options: StageOptions, until: str | None, lead: Lead) -> None:
         results = run(recipe, folder, report=display, stopping=stopping, scope=scope, lead=lead)
     console.print(f"\nreport   {folder / 'report.html'}", highlight=False, soft_wrap=True)
     for result in results:
-        if base_of(result.stage) != result.stage:
+        if is_named(result.stage, "finetune"):
             name = result.stage.partition("-")[2]
             console.print(f'ask      trivium predict {folder} --task {name} "..."', highlight=False, soft_wrap=True)
-    models = [result.stage for result in results if result.stage in MODELS]
+    models = models_of([result.stage for result in results])
     if models:
         console.print(f"talk     trivium chat {folder}", highlight=False, soft_wrap=True)
     if len(models) > 1:

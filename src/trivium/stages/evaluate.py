@@ -2,7 +2,7 @@
 
 - bits per byte of the validation text, for every model of the run (what alignment costs in language shows here);
 - exact answers to held-out instructions, greedy, normalised, by family and by what was held out;
-- the win rate of the aligned over the instruction-tuned model on held-out requests, by the simulated rater's true utility
+- the win rate of each aligned over the instruction-tuned model on held-out requests, by the simulated rater's true utility
   (ties split), with the KL that it was bought for.
 
 Writes `scores.json`, every score with a 95% interval and its number of items, and `samples.jsonl`, the same prompts
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from trivium.generate import Generator
 
 NEEDS = ("gather", "tokenize", "pretrain")
-WANTS = ("finetune", "align")
+WANTS = ("finetune", "align", "align-*")
 MODELS = ("pretrain", "finetune", "align")
 
 
@@ -62,6 +62,7 @@ def run(settings: EvaluateSettings, context: Context) -> dict[str, Any]:
     from trivium.generate import load_generator
 
     models = [name for name in MODELS if name in context.inputs]
+    models += [name for name in context.inputs if name.startswith("align-")]
     generators = {name: load_generator(context.inputs[name], context.device, context.threads) for name in models}
     parts = len(models) * 2 + 1
     scores: list[dict[str, Any]] = []
@@ -91,7 +92,9 @@ def run(settings: EvaluateSettings, context: Context) -> dict[str, Any]:
         told(parts - 1)
         rows, shown = win_rate(generators, requests, settings.temperature, settings.max_new_tokens, context.seed)
         scores += rows
-        figures |= {row["name"]: row["value"] for row in rows if row["stage"] == "align"}
+        figures |= {
+            row["name"] + row["stage"].removeprefix("align"): row["value"] for row in rows if row["stage"] != "finetune"
+        }
     told(parts)
     write_json(context.folder / "scores.json", {"scores": scores, "seed": context.seed})
     closed = [sample_of(item, {name: answers[name][number] for name in answers}) for number, item in enumerate(items)]
