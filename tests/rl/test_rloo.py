@@ -12,7 +12,7 @@ from tests.model.shapes import SHAPE, random_model
 from trivium.base.device import Machine
 from trivium.base.errors import TrainingError
 from trivium.base.words import Batch
-from trivium.generate.engine import Engine
+from trivium.generate.engine import Engine, Request
 from trivium.generate.sampling import Sampling
 from trivium.model.initialise import initialise
 from trivium.model.transformer import Transformer
@@ -124,3 +124,37 @@ def test_guards_stop_a_run_that_cannot_learn() -> None:
         guards.check_mismatch(1, 0.5)
     with pytest.raises(TrainingError, match="differ by nan"):
         guards.check_mismatch(1, float("nan"))
+
+
+def test_another_engine_may_draw() -> None:
+    """The seam: whatever has `run` and `device` is a sampler. This one has weights of its own, and recomputes everything."""
+
+    class Other:
+        def __init__(self, policy: Transformer) -> None:
+            self.policy, self.own = policy, Transformer(SHAPE)
+
+        @property
+        def device(self) -> torch.device:
+            return torch.device("cpu")
+
+        def run(self, requests: list[Request], sampling: Sampling, seed: int, first: int = 0) -> list[list[Any]]:
+            self.own.load_state_dict(self.policy.state_dict())
+            random = torch.Generator().manual_seed(seed)
+            return [[self.row(request.prompt, sampling, random) for _ in range(request.samples)] for request in requests]
+
+        @torch.no_grad()
+        def row(self, prompt: tuple[int, ...], sampling: Sampling, random: torch.Generator) -> Any:
+            said: list[int] = []
+            logprobs = []
+            while len(said) < sampling.max_new_tokens and not (said and said[-1] in STOPS):
+                logits = self.own.logits(self.own(torch.tensor([[*prompt, *said]]))[0, -1])
+                known = torch.log_softmax(logits / sampling.temperature, dim=-1)
+                said.append(int(torch.multinomial(known.exp(), 1, generator=random)))
+                logprobs.append(float(known[said[-1]]))
+            return SimpleNamespace(prompt=prompt, tokens=said, logprobs=logprobs, ended=said[-1] in STOPS)
+
+    model = random_model()
+    group = sample_groups(Other(model), [[10, 11], [12]], 2, Sampling(5, 0.7), 0, pad=0)
+    with torch.no_grad():
+        found = answer_log_probabilities(model, group.rollout, 0.7)
+    assert mismatch(group.rollout, found) < 1e-4

@@ -54,6 +54,11 @@ class Engine:
     def __init__(self, model: Transformer, stops: Iterable[int], slots: int = 128) -> None:
         self.model, self.stops, self.slots = model, frozenset(stops), slots
 
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return self.model.embedding.weight.device
+
     def run(self, requests: Sequence[Request], sampling: Sampling, seed: int, first: int = 0) -> list[list[Row]]:
         """All answers, by request and sample. The first request draws as number `first` of this seed does, whatever
         process it is drawn in."""

@@ -35,6 +35,7 @@ StageTable = Mapping[
 ALGORITHMS: Variants = {
     "rloo": "trivium.stages.align_rloo",
     "grpo": "trivium.stages.align_grpo",
+    "ppo": "trivium.stages.align_ppo",
 }
 STAGES: StageTable = {
     "gather": "trivium.stages.gather",

@@ -22,6 +22,7 @@ from trivium.journey.report_curves import curves
 from trivium.journey.report_data import data, tokens
 from trivium.journey.report_journey import head, journey
 from trivium.journey.report_lineage import lineage
+from trivium.journey.report_panel import verdicts
 from trivium.journey.report_phases import decks, example, phase_rows
 from trivium.journey.report_read import Run, read_run
 from trivium.journey.report_scores import score_tables, wins
@@ -84,6 +85,7 @@ def render(run: Run) -> str:
         tables=score_tables(run),
         wins=wins(run),
         tasks=task_parts(run),
+        learning=verdicts(run),
         curves=[(curve, None if curve.svg is None else Markup(curve.svg)) for curve in drawn],
         no_drawings=no_drawings,
         data=data(run),

@@ -72,6 +72,17 @@ PLANS = (
         "This is what alignment raises; it is the reward model's opinion, not yet the rater's.",
     ),
     Plan(
+        "Alignment: reward on requests kept aside", "align", "rhetoric", "mean reward of the answers",
+        (("heldout_reward", "reward", "dots"),),
+        "No step learns from these requests; but the reward is still the reward model's opinion.",
+    ),
+    Plan(
+        "Alignment: fresh ratings", "align", "rhetoric", "pairs won against the fine-tuned model",
+        (("fresh_wins", "new answers preferred", "dots"),),
+        "The simulated rater's choices, noise and all. Where they fall while the reward rises, the reward is being fooled.",
+        share=True,
+    ),
+    Plan(
         "Alignment: distance from the fine-tuned model", "align", "rhetoric", "KL, nats per answer",
         (("kl", "KL", "line"),),
         "The price: a steep rise without a rise of the win rate means a fooled reward model.",

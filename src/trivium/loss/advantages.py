@@ -6,6 +6,8 @@ Legend: P prompts, G answers a prompt, B = P*G answers, T tokens.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -71,11 +73,33 @@ def generalised(rewards: Tensor, values: Tensor, mask: Tensor, gamma: float, dec
     return advantages, (advantages + values) * known
 
 
-def whitened(values: Tensor, mask: Tensor) -> Tensor:
-    """Values (B, T) with mean 0 and variance 1 over the mask, zero outside; a single one, or equal ones, become zero."""
-    inside = values[mask]
-    spread = inside.var(unbiased=False)
-    return (values - inside.mean()) * (spread + 1e-8).rsqrt() * mask
+def last_tokens(mask: Tensor) -> Tensor:
+    """(B,) where each row's last True is; 0 for a row without one."""
+    places = torch.arange(mask.shape[1], device=mask.device)
+    return (places * mask).amax(dim=1)
+
+
+def rewards_of_tokens(scores: Tensor, kl: Tensor, mask: Tensor, weight: float) -> Tensor:
+    """Rewards (B, T): each token pays `weight` for its KL (B, T), and the last one earns the answer's score (B,) (Ziegler et
+    al. 2019, eq. 2). The last one is the end token itself, so that ending is what is paid for."""
+    rewards = -weight * kl * mask
+    rows = torch.arange(len(scores), device=scores.device)
+    return rewards.index_put((rows, last_tokens(mask)), scores, accumulate=True)
+
+
+def moments(values: Tensor, mask: Tensor) -> tuple[float, float, float]:
+    """How many values (B, T) the mask holds, their sum and the sum of their squares."""
+    inside = values[mask].double()
+    return float(len(inside)), float(inside.sum()), float(inside.square().sum())
+
+
+def whitened(values: Tensor, mask: Tensor, found: Sequence[float]) -> Tensor:
+    """Values (B, T) at mean 0 and variance 1, zero outside the mask; `found` are the `moments` over all of them, wherever they
+    are. Equal ones become zero."""
+    count, total, squares = found
+    mean = total / max(count, 1.0)
+    variance = max(squares / max(count, 1.0) - mean**2, 0.0)
+    return (values - mean) * (variance + 1e-8) ** -0.5 * mask
 
 
 def _known(returns: Tensor) -> tuple[Tensor, Tensor, Tensor]:

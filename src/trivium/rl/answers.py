@@ -62,6 +62,15 @@ def refill(
     return concatenate(joined, players.tokenizer.pad), torch.cat([rewards[kept], reward(players, other, settings)])
 
 
+def shuffled(rows: Tensor, epochs: int, minibatches: int, random: torch.Generator) -> list[Tensor]:
+    """`rows` in `epochs` random orders, each cut into `minibatches`; some are empty where there are fewer rows."""
+    return [
+        part
+        for _ in range(epochs)
+        for part in rows[torch.randperm(len(rows), generator=random).to(rows.device)].tensor_split(minibatches)
+    ]
+
+
 def reward(players: Players, group: Group, settings: PolicySettings) -> Tensor:
     """What each answer earns, (B,); not a number where it could not be scored."""
     rewards = players.reward(group.rollout.tokens, group.totals)

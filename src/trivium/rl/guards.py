@@ -6,7 +6,8 @@ What only looks bad, and stops nothing, is said by `trivium.rl.panel`.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from torch import Tensor
 
@@ -20,13 +21,13 @@ BAD_STEPS = 3
 @dataclass
 class Guards:
     """State is counters; `kl_budget` is in nats a sequence, 0 for none. `skipped` counts all steps that were left out because
-    their gradient was not finite, `broken` those in a row."""
+    their gradient was not finite, `broken` those in a row by the name of who learns."""
 
     kl_budget: float
     over_budget: int = 0
     unscorable: int = 0
-    broken: int = 0
     skipped: int = 0
+    broken: dict[str, int] = field(default_factory=dict)
 
     def check_rewards(self, step: int, rewards: Tensor) -> None:
         """Raises TrainingError when for several steps in a row not one reward is a number."""
@@ -44,21 +45,21 @@ class Guards:
                 f"{MISMATCH_NATS}); the policy gradient would be wrong"
             )
 
-    def step(self, step: int, optimizer: Optimizer, factor: float) -> float:
+    def step(self, step: int, optimizer: Optimizer, factor: float, who: str = "policy") -> float:
         """Let `optimizer` step, or leave the step out where the gradient is not finite. Returns the gradient's norm.
 
         Raises TrainingError where several in a row are not.
         """
         norm = optimizer.norm()
         if math.isfinite(norm):
-            self.broken = 0
+            self.broken[who] = 0
             optimizer.step(factor, norm)
         else:
-            self.broken, self.skipped = self.broken + 1, self.skipped + 1
+            self.broken[who], self.skipped = self.broken.get(who, 0) + 1, self.skipped + 1
         optimizer.zero_gradients()
-        if self.broken >= BAD_STEPS:
+        if self.broken[who] >= BAD_STEPS:
             raise TrainingError(
-                f"the gradient was not finite for {BAD_STEPS} updates in a row, until step {step}; each was left out and the "
+                f"the {who}'s gradient was not finite for {BAD_STEPS} updates in a row, until step {step}; each was left out and the "
                 "weights are those of before; lower optimizer.adam_learning_rate, or look at the reward"
             )
         return float(norm)
@@ -68,9 +69,9 @@ class Guards:
         self.over_budget = self.over_budget + 1 if self.kl_budget and kl > self.kl_budget else 0
         return self.over_budget >= BAD_STEPS
 
-    def state(self) -> dict[str, int]:
+    def state(self) -> dict[str, Any]:
         return {name: value for name, value in asdict(self).items() if name != "kl_budget"}
 
-    def load_state(self, state: dict[str, int]) -> None:
+    def load_state(self, state: dict[str, Any]) -> None:
         for name, value in state.items():
-            setattr(self, name, int(value))
+            setattr(self, name, value)

@@ -17,7 +17,7 @@ from trivium.generate.engine import Engine
 from trivium.generate.sampling import Sampling
 from trivium.rl.answers import refer, reward, sequence_kl
 from trivium.rl.players import Players
-from trivium.rl.rollouts import Group, sample_groups
+from trivium.rl.rollouts import Group, Sampler, sample_groups
 from trivium.rl.settings import PolicySettings
 from trivium.world import rater
 
@@ -44,7 +44,7 @@ class Looks:
         if self.settings.fresh_ratings != "none":
             if not self._tuned:
                 with players.as_reference() as tuned:
-                    self._tuned = self._said(self._draw(own, Engine(tuned, players.engine.stops, players.engine.slots)))
+                    self._tuned = self._said(self._draw(own, Engine(tuned, players.stops)))
             columns.append(self._judged(own, self._said(group)).to(rewards.device))
         every = team.rows(torch.stack(columns, dim=1))
         scored = every[every[:, 0].isfinite(), 0]
@@ -57,7 +57,7 @@ class Looks:
             found |= {"fresh_wins": float(every[:, 2].mean()), "fresh_pairs": len(every)}
         return found
 
-    def _draw(self, own: range, engine: Engine | None = None) -> Group:
+    def _draw(self, own: range, engine: Sampler | None = None) -> Group:
         players, settings = self.players, self.settings
         players.policy.eval()
         prompts = [players.looks[number][1] for number in own]

@@ -39,47 +39,73 @@ class Panel:
 
 
 def panel(rows: Sequence[Row], kl_budget: float = 0.0) -> Panel:
-    """What `rows` of an alignment's metrics say, up to the newest one."""
-    looks = [row for row in rows if _number(row, "heldout_reward") is not None]
+    """What `rows` of an alignment's metrics say, up to the newest one. Rows may lack anything, or hold what is no number."""
+    looks = [_Look.of(row) for row in rows if _number(row, "heldout_reward") is not None]
     if not rows:
-        return Panel("early", "is it learning? " + ANSWERS["early"], (), ())
+        return Panel("early", f"is it learning? {ANSWERS['early']}", (), ())
     state, seen = _judged(looks) if len(looks) > 1 else ("early", [])
     warnings = [*_warnings(rows, kl_budget), *_fooled(looks, state)]
-    kl = _mean(rows[-3:], "kl")
-    parts = [f"is it learning? step {rows[-1]['step']}: {ANSWERS[state]}", *seen[:2]]
+    kl, step = _mean(rows[-3:], "kl"), _number(rows[-1], "step")
+    parts = [f"is it learning? step {step or 0:.0f}: {ANSWERS[state]}", *seen]
     if kl is not None:
         parts.append(f"KL {kl:.1f} nats" + (f" of {kl_budget:g}" if kl_budget else ""))
-    return Panel(state, "; ".join([*parts, *warnings[:1]]), tuple(seen), tuple(warnings))
+    return Panel(state, "; ".join([*parts, *warnings[-1:]]), tuple(seen), tuple(warnings))
 
 
-def _judged(looks: Sequence[Row]) -> tuple[State, list[str]]:
+@dataclass(frozen=True)
+class _Look:
+    """A look at requests kept aside; `wins` of `pairs` where there were fresh ratings."""
+
+    step: float
+    reward: float
+    error: float
+    wins: float | None
+    pairs: float
+
+    @classmethod
+    def of(cls, row: Row) -> _Look:
+        known = {key: _number(row, key) for key in ("step", "heldout_reward", "heldout_error", "fresh_wins")}
+        pairs = max(1.0, _number(row, "fresh_pairs") or 1.0)
+        reward, error = known["heldout_reward"] or 0.0, known["heldout_error"] or 0.0
+        return cls(known["step"] or 0.0, reward, error, known["fresh_wins"], pairs)
+
+    @property
+    def wins_error(self) -> float:
+        """The standard error of the share of wins; never quite zero, for a few wins prove little."""
+        share = ((self.wins or 0.0) * self.pairs + 1.0) / (self.pairs + 2.0)
+        return math.sqrt(max(share * (1.0 - share), 0.0) / self.pairs)
+
+
+def _judged(looks: Sequence[_Look]) -> tuple[State, list[str]]:
     """The state, and the sentences that it rests on: the first look against the newest, and fresh ratings where there are."""
     first, last = looks[0], looks[-1]
-    rise = last["heldout_reward"] - first["heldout_reward"]
-    error = math.hypot(_number(first, "heldout_error") or 0.0, _number(last, "heldout_error") or 0.0)
-    seen = [f"reward on requests kept aside {first['heldout_reward']:.2f} -> {last['heldout_reward']:.2f}"]
-    wins = _number(last, "fresh_wins")
-    if wins is None:
+    rise, error = last.reward - first.reward, math.hypot(first.error, last.error)
+    seen = [f"reward on requests kept aside {first.reward:.2f} -> {last.reward:.2f}"]
+    if last.wins is None:
         return ("learning" if rise > SURE * error else "worse" if rise < -SURE * error else "unclear"), seen
-    seen.append(f"the simulated rater prefers it to the tuned model in {wins:.0%} of {last['fresh_pairs']:.0f} pairs")
-    own = _error(last)
-    best = max(looks, key=lambda row: _number(row, "fresh_wins") or 0.0)
-    lost = best["fresh_wins"] - wins > SURE * math.hypot(own, _error(best))
-    if (lost or wins < 0.5 - SURE * own) and last["heldout_reward"] >= best["heldout_reward"] - SURE * error:
+    seen.append(f"the simulated rater prefers it to the tuned model in {last.wins:.0%} of {last.pairs:.0f} pairs")
+    best = _best(looks)
+    lost = (best.wins or 0.0) - last.wins > SURE * math.hypot(last.wins_error, best.wins_error)
+    beaten = last.wins < 0.5 - SURE * last.wins_error
+    if (lost or beaten) and last.reward >= best.reward - SURE * error:
         return "fooled", seen
-    if wins > 0.5 + SURE * own:
-        return ("learning" if not lost else "worse"), seen
-    return ("worse" if wins < 0.5 - SURE * own else "unclear"), seen
+    if last.wins > 0.5 + SURE * last.wins_error and not lost:
+        return "learning", seen
+    return ("worse" if lost or beaten else "unclear"), seen
 
 
-def _fooled(looks: Sequence[Row], state: State) -> list[str]:
+def _best(looks: Sequence[_Look]) -> _Look:
+    return max(looks, key=lambda look: look.wins or 0.0)
+
+
+def _fooled(looks: Sequence[_Look], state: State) -> list[str]:
     if state != "fooled":
         return []
-    best = max(looks, key=lambda row: _number(row, "fresh_wins") or 0.0)
+    best, last = _best(looks), looks[-1]
     return [
-        f"over-optimised: the reward went on from {best['heldout_reward']:.2f} at step {best['step']} to "
-        f"{looks[-1]['heldout_reward']:.2f}, while the rater's choices fell from {best['fresh_wins']:.0%} to "
-        f"{looks[-1]['fresh_wins']:.0%}: raise kl_weight, set kl_budget, or learn a new reward from fresh ratings"
+        f"over-optimised: the reward went from {best.reward:.2f} at step {best.step:.0f} to {last.reward:.2f}, while the rater's "
+        f"choices fell from {best.wins or 0.0:.0%} to {last.wins or 0.0:.0%}: raise kl_weight, set kl_budget, or learn a new "
+        "reward from fresh ratings"
     ]
 
 
@@ -116,13 +142,6 @@ def _warnings(rows: Sequence[Row], kl_budget: float) -> list[str]:
     if skipped := _number(rows[-1], "skipped"):
         told.append(f"{skipped:.0f} updates were left out, their gradient was not finite")
     return told
-
-
-def _error(row: Row) -> float:
-    """The standard error of a share of wins; never quite zero, for a few wins prove little."""
-    count = max(1.0, float(row["fresh_pairs"]))
-    share = (row["fresh_wins"] * count + 1.0) / (count + 2.0)
-    return math.sqrt(share * (1.0 - share) / count)
 
 
 def _number(row: Row, key: str) -> float | None:

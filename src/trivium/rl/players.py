@@ -25,6 +25,7 @@ from trivium.model.lora import adapt, merge, without_changes
 from trivium.model.transformer import Transformer
 from trivium.rl.panel import panel
 from trivium.rl.rewards import LearnedReward, load_reward
+from trivium.rl.rollouts import Sampler
 from trivium.rl.settings import PolicySettings
 from trivium.tokenizer import Tokenizer
 from trivium.train.distributed import Team
@@ -37,17 +38,19 @@ LOOK_SHARE = 0.25  # of the requests, at most, are kept to look at
 @dataclass(frozen=True)
 class Players:
     """`prompts` are token ids of rendered requests, up to where the assistant speaks; `looks` are requests, as texts and as
-    ids, that are not trained on; `engine` decodes the policy. Without a `reference` it is the policy without its changes."""
+    ids, that are not trained on; `engine` draws from the policy, and `stops` end what it
+    says. Without a `reference` it is the policy without its changes."""
 
     policy: Transformer
     reference: Transformer | None
     reward: LearnedReward
-    engine: Engine
+    engine: Sampler
     prompts: list[list[int]]
     looks: list[tuple[str, list[int]]]
     instructions: ConversationBatches
     tokenizer: Tokenizer
     layout: Layout
+    stops: tuple[int, ...] = ()
 
     @property
     def team(self) -> Team:
@@ -81,7 +84,7 @@ def gather_players(context: Context, team: Team, settings: PolicySettings) -> Pl
         adapt(policy, settings.lora, torch_random(context.seed, "align", "lora"))
     layout = place(policy, team, whole=True)  # it samples, token by token
     (own,) = context.ranks.parts(settings.prompts_per_step, settings.prompts_per_step)
-    engine = Engine(policy, (tokenizer.end_of_turn, tokenizer.end_of_text), len(own) * settings.answers_per_prompt)
+    stops = (tokenizer.end_of_turn, tokenizer.end_of_text)
     requests = read_requests(context.inputs["gather"] / "prompts" / "train.jsonl", tokenizer)
     kept = min(settings.look_requests, int(LOOK_SHARE * len(requests))) if settings.look_every else 0
     split = len(requests) - kept
@@ -91,7 +94,7 @@ def gather_players(context: Context, team: Team, settings: PolicySettings) -> Pl
         policy=policy,
         reference=reference,
         reward=load_reward(context.inputs["reward"], machine.device),
-        engine=engine,
+        engine=Engine(policy, stops, len(own) * settings.answers_per_prompt),
         prompts=[ids for _, ids in requests[:split]],
         looks=requests[split:],
         instructions=ConversationBatches(
@@ -99,6 +102,7 @@ def gather_players(context: Context, team: Team, settings: PolicySettings) -> Pl
         ),
         tokenizer=tokenizer,
         layout=layout,
+        stops=stops,
     )
 
 

@@ -1,26 +1,54 @@
 """Rollouts: groups of sampled answers with the log-probabilities that they were drawn with.
 
 One engine samples and the trainer scores with the same weights in the same precision, so the two agree to rounding;
-`mismatch` measures by how much.
+`mismatch` measures by how much. `Sampler` is the seam for another engine.
 
 Legend: P prompts, G answers a prompt, B = P*G rows, T tokens of prompt and answer, right-padded.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from trivium.base.words import Rollout
-from trivium.generate.engine import Engine, Request, Row
+from trivium.generate.engine import Request
 from trivium.generate.sampling import Sampling
 from trivium.loss.language import token_log_probabilities
 from trivium.model.transformer import Transformer
 from trivium.train.step import on_device
+
+
+class Drawn(Protocol):
+    """An answer: its `tokens`, the stop token included, and the log-probability of each draw under softmax(logits / T)."""
+
+    prompt: tuple[int, ...]
+    tokens: list[int]
+    logprobs: list[float]
+    ended: bool
+
+
+class Sampler(Protocol):
+    """What answers are drawn with: `trivium.generate.engine.Engine`, or an adapter of another engine, such as vLLM.
+
+    It draws from the policy as it is at the call; one with weights of its own takes the policy's over before it draws.
+    Log-probabilities must be the policy's to 1e-4 nats: an adapter whose engine rounds more computes them again with
+    `answer_log_probabilities`. The same seed and numbers (`first` and on) should give the same answers.
+    """
+
+    @property
+    def device(self) -> torch.device:
+        """Where the policy is."""
+
+    def run(
+        self, requests: Sequence[Request], sampling: Sampling, seed: int, first: int = 0
+    ) -> Sequence[Sequence[Drawn]]:
+        """The answers to each request, as many as it asks for."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +67,7 @@ class Group:
 
 
 def sample_groups(
-    engine: Engine,
+    engine: Sampler,
     prompts: Sequence[Sequence[int]],
     size: int,
     sampling: Sampling,
@@ -51,10 +79,10 @@ def sample_groups(
     where the engine's model is."""
     answered = engine.run([Request(tuple(prompt), size) for prompt in prompts], sampling, seed, first)
     group = collate([row for rows in answered for row in rows], pad)
-    return on_device(group, engine.model.embedding.weight.device)
+    return on_device(group, engine.device)
 
 
-def collate(rows: Sequence[Row], pad: int) -> Group:
+def collate(rows: Sequence[Drawn], pad: int) -> Group:
     """Rows as right-padded tensors."""
     prompt_lengths = torch.tensor([len(row.prompt) for row in rows])
     lengths = torch.tensor([len(row.tokens) for row in rows])
@@ -122,7 +150,7 @@ def parts_of(group: Group, rows: Tensor, parts: int, columns: Mapping[str, Tenso
     return found
 
 
-def token_figures(model: Transformer, part: Part) -> Tensor:
+def foretelling(model: Transformer, part: Part) -> Tensor:
     """Hidden states (N, D) from which each of the part's N answer tokens is foretold."""
     hidden: Tensor = model(part.tokens[:, :-1])  # (B, T-1, D)
     return hidden[part.mask[:, 1:]]
@@ -130,21 +158,26 @@ def token_figures(model: Transformer, part: Part) -> Tensor:
 
 def part_log_probabilities(model: Transformer, part: Part, temperature: float) -> Tensor:
     """log p (N,) of each of the part's answer tokens, float32. The head is computed at their positions alone."""
-    logits = model.logits(token_figures(model, part))  # (N, V)
+    logits = model.logits(foretelling(model, part))  # (N, V)
     return token_log_probabilities(logits, part.tokens[:, 1:][part.mask[:, 1:]], temperature)
 
 
-def answer_log_probabilities(model: Transformer, rollout: Rollout, temperature: float = 1.0, parts: int = 1) -> Tensor:
-    """log p of each answer token under `model` at `temperature`, float32 (B, T), zero outside the mask; computed in `parts`
-    of neighbours in length."""
+def over_answers(rollout: Rollout, parts: int, compute: Callable[[Part], Tensor]) -> Tensor:
+    """What `compute` says of every answer token, float32 (B, T), zero outside the mask; in `parts` of neighbours in length."""
     result = torch.zeros(rollout.tokens.shape, device=rollout.tokens.device)
     ends = rollout.mask.shape[1] - rollout.mask.flip(1).int().argmax(dim=1)  # where each row's answer stops
     for rows in ends.argsort(stable=True).chunk(parts):
         width = int(ends[rows].max())
         part = Part(rollout.tokens[rows, :width], rollout.mask[rows, :width], {})
-        chosen = part_log_probabilities(model, part, temperature)
-        result = result.index_put(_places(rows, part.mask), chosen)
+        result = result.index_put(_places(rows, part.mask), compute(part))
     return result
+
+
+def answer_log_probabilities(
+    model: Transformer, rollout: Rollout, temperature: float = 1.0, parts: int = 1
+) -> Tensor:
+    """log p of each answer token under `model` at `temperature`, float32 (B, T), zero outside the mask."""
+    return over_answers(rollout, parts, lambda part: part_log_probabilities(model, part, temperature))
 
 
 def _places(rows: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:

@@ -169,19 +169,13 @@ def token_columns(group: Group, worth: Tensor, reference: Tensor, settings: Grpo
 def minibatches(worth: Tensor, settings: GrpoSettings, seed: int, step: int) -> list[Tensor]:
     """The rows of each update of a step, in random order. Groups that are all alike teach nothing but what the KL of chance
     says, so they are left out."""
-    import torch
-
     from trivium.base.seeds import torch_random
     from trivium.loss.advantages import spread_out
+    from trivium.rl.answers import shuffled
 
     live = spread_out(worth.view(-1, settings.answers_per_prompt)).repeat_interleave(settings.answers_per_prompt)
-    rows = live.nonzero().flatten()
     random = torch_random(seed, "align", "minibatches", step)
-    return [
-        part
-        for _ in range(settings.epochs)
-        for part in rows[torch.randperm(len(rows), generator=random).to(rows.device)].tensor_split(settings.minibatches)
-    ]
+    return shuffled(live.nonzero().flatten(), settings.epochs, settings.minibatches, random)
 
 
 def add_gradients(
