@@ -19,7 +19,7 @@ from trivium.journey.graph import ALGORITHMS, STAGES, load_stage, with_named
 
 ROOT = Path(__file__).resolve().parents[1]
 INSIDE = ("optimizer", "schedule")  # of these a page may list only what differs from the class's own defaults
-SPELLED = {"sources": [{"kind": "world"}]}
+SPELLED = {"sources": [{"kind": "world"}], "reward": [{"kind": "learned"}]}
 
 
 def flat(settings: type[Settings], own: Any = None, at: str = "") -> Iterator[tuple[str, Any]]:

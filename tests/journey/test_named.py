@@ -100,5 +100,5 @@ def test_a_key_of_another_method_is_unknown(tmp_path: Path) -> None:
 
 def test_evaluation_reads_every_alignment() -> None:
     table = with_named({"align": {}, "align-b": {"method": "grpo"}, "finetune-x": {}})
-    assert load_stage("evaluate", table).wants == ("finetune", "align", "align-b")
+    assert load_stage("evaluate", table).wants == ("finetune", "reward", "align", "align-b")
     assert models_of(list(table)) == ["align", "align-b", "finetune", "pretrain"]

@@ -21,6 +21,7 @@ from torch import Tensor
 from tests.model.shapes import SHAPE
 from trivium.base.device import Machine
 from trivium.base.progress import Context
+from trivium.base.words import Message
 from trivium.generate.engine import Engine
 from trivium.generate.sampling import Sampling
 from trivium.loss.preference import bradley_terry
@@ -28,6 +29,7 @@ from trivium.model.families import FAMILIES
 from trivium.model.initialise import initialise
 from trivium.model.transformer import Transformer
 from trivium.rl.players import Players
+from trivium.rl.prompts import Prompt
 from trivium.rl.rewards import last_token_scores
 from trivium.rl.rollouts import Group, sample_groups
 from trivium.train.distributed import Team
@@ -72,16 +74,19 @@ def players(reward: Callable[[Tensor, Tensor], Tensor]) -> Players:
     """The policy, the same again as the reference, and a reward of (tokens, totals)."""
     model = policy()
     layout = Layout(model, Team(CPU))
-    told: Any = reward
+
+    def told(group: Group) -> Any:
+        return SimpleNamespace(total=reward(group.rollout.tokens, group.totals))
+
     nothing: Any = SimpleNamespace()
     tokenizer: Any = Numbers()
     return Players(
         policy=model,
         reference=policy().eval(),
-        reward=told,
+        reward=told,  # type: ignore[arg-type]
         engine=Engine(model, STOPS),
-        prompts=PROMPTS,
-        looks=LOOKS,
+        prompts=[Prompt(tuple(ids), ()) for ids in PROMPTS],
+        looks=[Prompt(tuple(ids), (Message("user", text),)) for text, ids in LOOKS],
         instructions=nothing,
         tokenizer=tokenizer,
         layout=layout,

@@ -38,6 +38,10 @@ def _lead(options: StageOptions, until: str | None, lead: Lead) -> None:
         if stage not in with_named([stage]):
             raise RecipeError(f"there is no stage '{stage}'; the stages are {', '.join(STAGES)}")
     recipe = read_recipe(options.recipe, _overrides(options))
+    if options.accept:
+        followers = [name for name, settings in recipe.sections.items() if hasattr(settings, "accept")]
+        accepted = [f"{name}.accept=true" for name in followers]
+        recipe = read_recipe(options.recipe, [*_overrides(options), *accepted])
     folder = options.runs / recipe.name
     console = Console()
     scope = Scope(until=until, redo=frozenset(options.redo or []), verify=options.verify)

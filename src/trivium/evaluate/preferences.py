@@ -68,6 +68,20 @@ def win_rate(
     return rows, samples
 
 
+def picked_rows(stage: str, answers: Sequence[Answer], samples: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Mean utility of answers that were picked from several, and their win rate over the tuned model's own, which `samples`
+    (as `win_rate` gives them) hold."""
+    utilities = [
+        rater.utility(row["prompt"], answer.text, answer.ended) for answer, row in zip(answers, samples, strict=True)
+    ]
+    pairs = zip(utilities, (row["rewards"]["finetune"] for row in samples), strict=True)
+    wins = [1.0 if new > old else 0.5 if new == old else 0.0 for new, old in pairs]
+    return [
+        score_row("utility", stage, mean(utilities), "points", NOTE),
+        score_row("win_rate", stage, mean(wins), "share", f"{NOTE}; picked by the reward model, nothing is trained"),
+    ]
+
+
 def answer_requests(
     generator: Generator,
     requests: Sequence[dict[str, Any]],

@@ -36,6 +36,9 @@ ALGORITHMS: Variants = {
     "rloo": "trivium.stages.align_rloo",
     "grpo": "trivium.stages.align_grpo",
     "ppo": "trivium.stages.align_ppo",
+    "dpo": "trivium.stages.align_dpo",
+    "kto": "trivium.stages.align_kto",
+    "rejection": "trivium.stages.best_of_n",
 }
 STAGES: StageTable = {
     "gather": "trivium.stages.gather",

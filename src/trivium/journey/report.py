@@ -20,6 +20,7 @@ from markupsafe import Markup
 from trivium.base.files import write_atomic
 from trivium.journey.report_curves import curves
 from trivium.journey.report_data import data, tokens
+from trivium.journey.report_gate import gate
 from trivium.journey.report_journey import head, journey
 from trivium.journey.report_lineage import lineage
 from trivium.journey.report_panel import verdicts
@@ -84,6 +85,7 @@ def render(run: Run) -> str:
         requests=requests,
         tables=score_tables(run),
         wins=wins(run),
+        gate=gate(run),
         tasks=task_parts(run),
         learning=verdicts(run),
         curves=[(curve, None if curve.svg is None else Markup(curve.svg)) for curve in drawn],

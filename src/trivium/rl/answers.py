@@ -5,6 +5,9 @@ Legend: P prompts, G answers a prompt, B = P*G, T tokens.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -14,6 +17,7 @@ from trivium.generate.sampling import Sampling
 from trivium.loss.advantages import spread_out
 from trivium.loss.policy import kl_to_reference
 from trivium.rl.players import Players
+from trivium.rl.prompts import Prompt
 from trivium.rl.rollouts import Group, answer_log_probabilities, concatenate, mismatch, sample_groups, select
 from trivium.rl.settings import PolicySettings
 
@@ -30,18 +34,19 @@ def collect(players: Players, settings: PolicySettings, seed: int, step: int) ->
     return draw(players, prompts, settings, derive(seed, "align", step), own.start)
 
 
-def draw(players: Players, prompts: list[list[int]], settings: PolicySettings, seed: int, first: int = 0) -> Group:
+def draw(players: Players, prompts: Sequence[Prompt], settings: PolicySettings, seed: int, first: int = 0) -> Group:
     """The answers to `prompts`, drawn with `seed` as numbers `first` and on."""
     players.policy.eval()
-    return sample_groups(
+    group = sample_groups(
         players.engine,
-        prompts,
+        [prompt.ids for prompt in prompts],
         settings.answers_per_prompt,
         Sampling(settings.max_new_tokens, settings.temperature),
         seed,
         players.tokenizer.pad,
         first,
     )
+    return replace(group, asked=[prompt for prompt in prompts for _ in range(settings.answers_per_prompt)])
 
 
 def refill(
@@ -73,7 +78,7 @@ def shuffled(rows: Tensor, epochs: int, minibatches: int, random: torch.Generato
 
 def reward(players: Players, group: Group, settings: PolicySettings) -> Tensor:
     """What each answer earns, (B,); not a number where it could not be scored."""
-    rewards = players.reward(group.rollout.tokens, group.totals)
+    rewards = players.reward(group).total
     return torch.where(group.rollout.ended, rewards, torch.full_like(rewards, settings.unended_reward))
 
 

@@ -7,7 +7,7 @@ utility itself is not read, and nothing learns from what is judged here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -60,10 +60,12 @@ class Looks:
     def _draw(self, own: range, engine: Sampler | None = None) -> Group:
         players, settings = self.players, self.settings
         players.policy.eval()
-        prompts = [players.looks[number][1] for number in own]
+        prompts = [players.looks[number] for number in own]
         sampling = Sampling(settings.max_new_tokens, settings.temperature)
         seed = derive(self.seed, "look")
-        return sample_groups(engine or players.engine, prompts, 1, sampling, seed, players.tokenizer.pad, own.start)
+        ids, pad = [prompt.ids for prompt in prompts], players.tokenizer.pad
+        group = sample_groups(engine or players.engine, ids, 1, sampling, seed, pad, own.start)
+        return replace(group, asked=prompts)
 
     def _said(self, group: Group) -> list[Said]:
         texts = [self.players.tokenizer.decode(answer).strip() for answer in group.answers]
@@ -73,7 +75,7 @@ class Looks:
         """1 where the new answer was preferred, 0 where the tuned model's was, 1/2 where they are the same."""
         found = []
         for number, new, old in zip(own, said, self._tuned, strict=True):
-            asked = self.players.looks[number][0]
+            asked = self.players.looks[number].text
             random = python_random(self.seed, "look", number)
             first = rater.judge(asked, new[0], old[0], random, ended=(new[1], old[1])) == 0
             found.append(0.5 if new == old else float(first))

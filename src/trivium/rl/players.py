@@ -12,19 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trivium.base.errors import DataError
-from trivium.base.files import read_jsonl
-from trivium.base.progress import Context, read_metrics
+from trivium.base.progress import Context, Progress, read_metrics
 from trivium.base.seeds import torch_random
-from trivium.base.words import Message
 from trivium.data.conversations import ConversationBatches, load_conversations
 from trivium.generate.engine import Engine
 from trivium.model.adapter_folder import save_adapter
 from trivium.model.folder import load
 from trivium.model.lora import adapt, merge, without_changes
 from trivium.model.transformer import Transformer
+from trivium.rl.gate import pass_gate
 from trivium.rl.panel import panel
-from trivium.rl.rewards import LearnedReward, load_reward
+from trivium.rl.prompts import Prompt, load_prompts
+from trivium.rl.rewards import Rewards, load_rewards
 from trivium.rl.rollouts import Sampler
 from trivium.rl.settings import PolicySettings
 from trivium.tokenizer import Tokenizer
@@ -37,16 +36,15 @@ LOOK_SHARE = 0.25  # of the requests, at most, are kept to look at
 
 @dataclass(frozen=True)
 class Players:
-    """`prompts` are token ids of rendered requests, up to where the assistant speaks; `looks` are requests, as texts and as
-    ids, that are not trained on; `engine` draws from the policy, and `stops` end what it
-    says. Without a `reference` it is the policy without its changes."""
+    """`prompts` are rendered requests; `looks` are some that are not trained on; `engine` draws from the policy, and `stops`
+    end what it says. Without a `reference` it is the policy without its changes."""
 
     policy: Transformer
     reference: Transformer | None
-    reward: LearnedReward
+    reward: Rewards
     engine: Sampler
-    prompts: list[list[int]]
-    looks: list[tuple[str, list[int]]]
+    prompts: list[Prompt]
+    looks: list[Prompt]
     instructions: ConversationBatches
     tokenizer: Tokenizer
     layout: Layout
@@ -71,8 +69,15 @@ def gather_players(context: Context, team: Team, settings: PolicySettings) -> Pl
     """Load everything, on every process; a draw's updates have about `settings.instruction_tokens` tokens of
     `instructions` between them, of which each process gets its share.
 
-    All in float32, so that sampler and trainer agree to rounding. Raises DataError where there are no requests.
+    All in float32, so that sampler and trainer agree to rounding. Raises DataError where there are no requests, GateError
+    where a learned reward did not pass its gate.
     """
+
+    def tell(note: str) -> None:
+        context.report(Progress(context.folder.name, 0, settings.steps, note=note))
+
+    if settings.learned:
+        pass_gate(context, settings.accept)
     machine = team.machine
     start = context.inputs["finetune"]
     tokenizer = Tokenizer.load(start)
@@ -85,7 +90,9 @@ def gather_players(context: Context, team: Team, settings: PolicySettings) -> Pl
     layout = place(policy, team, whole=True)  # it samples, token by token
     (own,) = context.ranks.parts(settings.prompts_per_step, settings.prompts_per_step)
     stops = (tokenizer.end_of_turn, tokenizer.end_of_text)
-    requests = read_requests(context.inputs["gather"] / "prompts" / "train.jsonl", tokenizer)
+    requests, too_long = load_prompts(context.inputs["gather"], settings.prompts, tokenizer, policy.shape.max_positions)
+    if too_long:
+        tell(f"{too_long:,} requests leave no room for an answer and are left out")
     kept = min(settings.look_requests, int(LOOK_SHARE * len(requests))) if settings.look_every else 0
     split = len(requests) - kept
     lessons = context.inputs["gather"] / "instructions" / "train.jsonl"
@@ -93,9 +100,9 @@ def gather_players(context: Context, team: Team, settings: PolicySettings) -> Pl
     return Players(
         policy=policy,
         reference=reference,
-        reward=load_reward(context.inputs["reward"], machine.device),
+        reward=load_rewards(settings.reward, context.inputs, tokenizer, machine.device, tell),
         engine=Engine(policy, stops, len(own) * settings.answers_per_prompt),
-        prompts=[ids for _, ids in requests[:split]],
+        prompts=requests[:split],
         looks=requests[split:],
         instructions=ConversationBatches(
             conversations, settings.instruction_tokens // settings.updates, context.seed, parts=2, ranks=team.ranks
@@ -104,14 +111,6 @@ def gather_players(context: Context, team: Team, settings: PolicySettings) -> Pl
         layout=layout,
         stops=stops,
     )
-
-
-def read_requests(path: Path, tokenizer: Tokenizer) -> list[tuple[str, list[int]]]:
-    """Every open request, as what the user says last and as ids. Raises DataError where there is none."""
-    rows = [[Message(**message) for message in row["messages"]] for row in (read_jsonl(path) if path.exists() else ())]
-    if not rows:
-        raise DataError("no open requests to answer; ask a source of kind world for prompts", file=path)
-    return [(said[-1].content, list(tokenizer.render(said, add_generation_prompt=True).ids)) for said in rows]
 
 
 def leave_model(players: Players, settings: PolicySettings, context: Context) -> None:

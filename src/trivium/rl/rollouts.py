@@ -9,7 +9,7 @@ Legend: P prompts, G answers a prompt, B = P*G rows, T tokens of prompt and answ
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
@@ -21,6 +21,7 @@ from trivium.generate.engine import Request
 from trivium.generate.sampling import Sampling
 from trivium.loss.language import token_log_probabilities
 from trivium.model.transformer import Transformer
+from trivium.rl.prompts import Prompt
 from trivium.train.step import on_device
 
 
@@ -53,12 +54,14 @@ class Sampler(Protocol):
 
 @dataclass(frozen=True)
 class Group:
-    """A rollout in which rows g*G .. g*G+G-1 answer prompt g; `prompt_lengths` (B,), `lengths` (B,) of the answers."""
+    """A rollout in which rows g*G .. g*G+G-1 answer prompt g; `prompt_lengths` (B,), `lengths` (B,) of the answers; `asked` is
+    what each row answers, where that is known."""
 
     rollout: Rollout
     prompt_lengths: Tensor
     lengths: Tensor
     answers: list[list[int]]
+    asked: list[Prompt] = field(default_factory=list)
 
     @property
     def totals(self) -> Tensor:
@@ -113,6 +116,7 @@ def concatenate(groups: Sequence[Group], pad: int) -> Group:
         torch.cat([group.prompt_lengths for group in groups]),
         torch.cat([group.lengths for group in groups]),
         [answer for group in groups for answer in group.answers],
+        [prompt for group in groups for prompt in group.asked],
     )
 
 
@@ -124,7 +128,10 @@ def select(group: Group, rows: Tensor) -> Group:
     kept = Rollout(
         rollout.tokens[rows, :width], rollout.logprobs[rows, :width], rollout.mask[rows, :width], rollout.ended[rows]
     )
-    return Group(kept, group.prompt_lengths[rows], group.lengths[rows], [group.answers[row] for row in rows.tolist()])
+    numbers = rows.tolist()
+    asked = [group.asked[row] for row in numbers] if group.asked else []
+    answers = [group.answers[row] for row in numbers]
+    return Group(kept, group.prompt_lengths[rows], group.lengths[rows], answers, asked)
 
 
 @dataclass(frozen=True)
@@ -173,9 +180,7 @@ def over_answers(rollout: Rollout, parts: int, compute: Callable[[Part], Tensor]
     return result
 
 
-def answer_log_probabilities(
-    model: Transformer, rollout: Rollout, temperature: float = 1.0, parts: int = 1
-) -> Tensor:
+def answer_log_probabilities(model: Transformer, rollout: Rollout, temperature: float = 1.0, parts: int = 1) -> Tensor:
     """log p of each answer token under `model` at `temperature`, float32 (B, T), zero outside the mask."""
     return over_answers(rollout, parts, lambda part: part_log_probabilities(model, part, temperature))
 

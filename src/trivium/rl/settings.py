@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from trivium.base.config import Settings
 from trivium.model.lora_settings import LoraSettings
 from trivium.optim.settings import OptimizerSettings, ScheduleSettings
+from trivium.rl.reward_settings import RewardedSettings
 
 
-class PolicySettings(Settings):
+class PolicySettings(RewardedSettings):
     """Steps, group sizes, the leash and the looks."""
 
     steps: int = Field(default=100, ge=1, description="draws, each learned from")
@@ -44,6 +44,12 @@ class PolicySettings(Settings):
     )
     optimizer: OptimizerSettings = OptimizerSettings(name="adamw", adam_learning_rate=3e-4, beta2=0.95)
     schedule: ScheduleSettings = ScheduleSettings(warmup=5, decay_share=0.3)
+
+    @model_validator(mode="after")
+    def _rater_knows_the_requests(self) -> PolicySettings:
+        if self.fresh_ratings != "none" and self.prompts != "open":
+            raise ValueError("fresh_ratings judge answers to open requests; set prompts: open, or fresh_ratings: none")
+        return self
 
     @property
     def updates(self) -> int:

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, model_validator
 
 from trivium.base.progress import Context
+from trivium.rl.reward_settings import faults_of, outside
 from trivium.rl.settings import PolicySettings
 
 if TYPE_CHECKING:
@@ -40,9 +41,11 @@ if TYPE_CHECKING:
     from trivium.rl.players import Players
     from trivium.rl.rollouts import Group, Part
 
-NEEDS = ("gather", "finetune", "reward")
+NEEDS = ("gather", "finetune")
+WANTS = ("reward",)
 PARALLEL = True
-ROWS = {"prompts": 1}
+NOT_IN_KEY = ("accept",)
+check = faults_of
 
 
 class GrpoSettings(PolicySettings):
@@ -79,6 +82,11 @@ class GrpoSettings(PolicySettings):
         if self.overlong > self.max_new_tokens:
             raise ValueError(f"overlong is {self.overlong}; an answer has at most {self.max_new_tokens} tokens")
         return self
+
+
+def depends_on(settings: PolicySettings) -> Any:
+    """The sources of a reward's functions."""
+    return outside(settings.reward)
 
 
 def run(settings: GrpoSettings, context: Context) -> dict[str, Any]:

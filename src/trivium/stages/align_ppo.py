@@ -25,6 +25,7 @@ from pydantic import Field, model_validator
 
 from trivium.base.progress import Context
 from trivium.optim.settings import OptimizerSettings
+from trivium.rl.reward_settings import faults_of, outside
 from trivium.rl.settings import PolicySettings
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ if TYPE_CHECKING:
 
 NEEDS = ("gather", "finetune", "reward")
 PARALLEL = True
-ROWS = {"prompts": 1}
+NOT_IN_KEY = ("accept",)
+check = faults_of
 
 
 class PpoSettings(PolicySettings):
@@ -71,6 +73,11 @@ class PpoSettings(PolicySettings):
         if self.minibatches > answers:
             raise ValueError(f"minibatches is {self.minibatches}; a step has {answers} answers to share between them")
         return self
+
+
+def depends_on(settings: PpoSettings) -> Any:
+    """The sources of a reward's functions."""
+    return outside(settings.reward)
 
 
 def run(settings: PpoSettings, context: Context) -> dict[str, Any]:
@@ -106,7 +113,16 @@ def learn(players: Players, critic: Learner, settings: PpoSettings, context: Con
     """The loop: draw, score, a few updates of critic and policy. All processes run it in step, each with its answers."""
     from trivium.base.seeds import torch_random
     from trivium.optim.schedule import rate_factor
-    from trivium.rl.answers import answer_figures, collect, describe, refer, reward, sampler_error, sequence_kl, shuffled
+    from trivium.rl.answers import (
+        answer_figures,
+        collect,
+        describe,
+        refer,
+        reward,
+        sampler_error,
+        sequence_kl,
+        shuffled,
+    )
     from trivium.rl.controllers import AdaptiveKL
     from trivium.rl.course import Course, Learner
     from trivium.rl.rollouts import parts_of
@@ -179,7 +195,6 @@ def values_of(critic: Transformer, part: Part) -> Tensor:
     from trivium.rl.rollouts import foretelling
 
     return critic.scores(foretelling(critic, part)).float()
-
 
 
 def add_critic_gradients(

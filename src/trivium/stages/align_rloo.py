@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from trivium.base.progress import Context
+from trivium.rl.reward_settings import faults_of, outside
 from trivium.rl.settings import PolicySettings
 
 if TYPE_CHECKING:
@@ -34,15 +35,22 @@ if TYPE_CHECKING:
     from trivium.rl.players import Players
     from trivium.rl.rollouts import Group
 
-NEEDS = ("gather", "finetune", "reward")
+NEEDS = ("gather", "finetune")
+WANTS = ("reward",)
 PARALLEL = True
-ROWS = {"prompts": 1}
+NOT_IN_KEY = ("accept",)
+check = faults_of
 
 
 class AlignSettings(PolicySettings):
     """Steps, group sizes and the leash."""
 
     method: Literal["rloo"] = Field(default="rloo", description="RLOO: one update a draw, the others are the baseline")
+
+
+def depends_on(settings: PolicySettings) -> Any:
+    """The sources of a reward's functions."""
+    return outside(settings.reward)
 
 
 def run(settings: AlignSettings, context: Context) -> dict[str, Any]:
