@@ -190,7 +190,13 @@ BY_ANSWERS: dict[str, tuple[Any, dict[str, Any]]] = {
     "kto": (align_kto, {"batch_size": 8, "evaluate_every": 2}),
     "rejection": (
         best_of_n,
-        {"reward": [{"kind": "length", "most": 4}], "requests": 40, "tokens_per_step": 256, "max_new_tokens": 24},
+        {
+            "reward": [{"kind": "length", "most": 4}],
+            "requests": 40,
+            "tokens_per_step": 64,
+            "epochs": 9,
+            "max_new_tokens": 24,
+        },
     ),
 }
 

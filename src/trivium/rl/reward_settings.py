@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -152,14 +152,14 @@ def faults_of(settings: RewardedSettings, sections: Mapping[str, Any]) -> list[s
     return faults
 
 
-def outside(parts: Sequence[Part]) -> dict[str, str] | None:
+def outside(settings: RewardedSettings) -> dict[str, str] | None:
     """What outside the recipe a reward depends on, as JSON: the sources of functions in modules."""
     from importlib.util import find_spec
 
     from trivium.base.files import hash_file
 
     found = {}
-    for part in parts:
+    for part in settings.reward:
         if isinstance(part, Function) and part.file is None:
             module = part.function.rpartition(":")[0]
             spec = find_spec(module) if find_spec(module.partition(".")[0]) else None

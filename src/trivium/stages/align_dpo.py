@@ -9,10 +9,8 @@ mean log-ratio a token, not the sum, so that long answers do not count more. Dep
 step and share their answers' rows; `nll_weight` adds -log p(y|x) a token of the chosen answer (Pang et al. 2024, eq. 2); the
 loss of instruction tuning is added with weight `instruction_weight`, so that what was learned there is not forgotten.
 
-That both answers become less likely is usual, since only m is trained; where the chosen one falls far, what rises instead is
-something that nobody judged. A note says so.
-
-Legend: N pairs, B answers.
+That both answers become less likely is usual, since only m is trained; where the chosen one falls far a note says so, for what
+rises instead is something that nobody judged. Legend: N pairs, B answers.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ NEEDS = ("gather", "finetune")
 WANTS = ("reward",)
 PARALLEL = True
 NOT_IN_KEY = ("accept",)
-check = faults_of
+check, depends_on = faults_of, outside
 
 
 class GrpoSettings(PolicySettings):
@@ -82,11 +82,6 @@ class GrpoSettings(PolicySettings):
         if self.overlong > self.max_new_tokens:
             raise ValueError(f"overlong is {self.overlong}; an answer has at most {self.max_new_tokens} tokens")
         return self
-
-
-def depends_on(settings: PolicySettings) -> Any:
-    """The sources of a reward's functions."""
-    return outside(settings.reward)
 
 
 def run(settings: GrpoSettings, context: Context) -> dict[str, Any]:

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 NEEDS = ("gather", "finetune", "reward")
 PARALLEL = True
 NOT_IN_KEY = ("accept",)
-check = faults_of
+check, depends_on = faults_of, outside
 
 
 class PpoSettings(PolicySettings):
@@ -73,11 +73,6 @@ class PpoSettings(PolicySettings):
         if self.minibatches > answers:
             raise ValueError(f"minibatches is {self.minibatches}; a step has {answers} answers to share between them")
         return self
-
-
-def depends_on(settings: PpoSettings) -> Any:
-    """The sources of a reward's functions."""
-    return outside(settings.reward)
 
 
 def run(settings: PpoSettings, context: Context) -> dict[str, Any]:

@@ -39,18 +39,13 @@ NEEDS = ("gather", "finetune")
 WANTS = ("reward",)
 PARALLEL = True
 NOT_IN_KEY = ("accept",)
-check = faults_of
+check, depends_on = faults_of, outside
 
 
 class AlignSettings(PolicySettings):
     """Steps, group sizes and the leash."""
 
     method: Literal["rloo"] = Field(default="rloo", description="RLOO: one update a draw, the others are the baseline")
-
-
-def depends_on(settings: PolicySettings) -> Any:
-    """The sources of a reward's functions."""
-    return outside(settings.reward)
 
 
 def run(settings: AlignSettings, context: Context) -> dict[str, Any]:

@@ -33,6 +33,7 @@ NEEDS = ("gather", "finetune")
 WANTS = ("reward",)
 PARALLEL = True
 NOT_IN_KEY = ("accept",)
+check, depends_on = faults_of, outside
 AT_ONCE = 32  # requests answered between two looks at whether the user wants to stop
 FILE = "best.jsonl"
 
@@ -53,16 +54,6 @@ class Chosen:
     """Best answers to learn from, beside instructions."""
 
     batch: Batch
-
-
-def check(settings: BestOfNSettings, sections: Mapping[str, Any]) -> list[str]:
-    """What can be known to be wrong before there is any model, a sentence each."""
-    return faults_of(settings, sections)
-
-
-def depends_on(settings: BestOfNSettings) -> Any:
-    """The sources of a reward's functions."""
-    return outside(settings.reward)
 
 
 def run(settings: BestOfNSettings, context: Context) -> dict[str, Any]:
