@@ -226,7 +226,7 @@ def test_alignments_by_answers_leave_a_model_and_resume_to_the_same_bits(
 
 def test_a_reward_model_that_learned_nothing_is_not_followed(finished: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(finished, tmp_path / "gate")
-    with pytest.raises(GateError, match=r"did not pass its gate.*\n  - .*\n.*--accept"):
+    with pytest.raises(GateError, match=r"(?s)did not pass its gate.*\n  - .*\n.*--accept"):
         run(read_recipe(write_tiny(tmp_path), ["align.accept=false", "align.steps=5"]), folder)
     assert "Is the reward model fit to be learned from?" in (finished / "report.html").read_text(encoding="utf-8")
     how = {

@@ -109,8 +109,8 @@ def _length(measured: Measured) -> Check:
     alone = longer if share >= 0.5 else [count - one for count, one in zip(counts, longer, strict=True)]
     gain = ratio([one - other for one, other in zip(_right(measured), alone, strict=True)], counts, measured.seed)
     which = "longer" if share >= 0.5 else "shorter"
-    said = f"always preferring the {which} answer is right in {max(share, 1 - share):.1%}, it is in {gain.value:+.1%} of that"
-    said = f"{said} ({gain.low:+.1%} to {gain.high:+.1%})"
+    said = f"always preferring the {which} answer is right in {max(share, 1 - share):.1%}; it gains {gain.value:.1%} on that"
+    said = f"{said} ({gain.low:.1%} to {gain.high:.1%})"
     figures = {"baseline": max(share, 1 - share), "gain": gain.value, "low": gain.low, "high": gain.high}
     if gain.low > 0:
         return Check("length", True, said, figures)
