@@ -151,13 +151,13 @@ class Bench:
         ours, theirs = interleave(sides, seeds).values()
         if row.figure == "reward":
             values = [mine.reward - other.reward for mine, other in zip(ours, theirs, strict=True)]
-            each = ", ".join(f"{mine.reward:.2f} and {other.reward:.2f}" for mine, other in zip(ours, theirs, strict=True))
+            each = ", ".join(
+                f"{mine.reward:.2f} and {other.reward:.2f}" for mine, other in zip(ours, theirs, strict=True)
+            )
             return Figure(row.key, values, seeds, row.unit, bar=row.bar, aim=row.aim, note=f"{row.note}: {each}")
         mine, other = [run.speed for run in ours], [run.speed for run in theirs]
         values = [one / two for one, two in zip(mine, other, strict=True)]
-        return Figure(
-            row.key, values, seeds, row.unit, bar=row.bar, aim=row.aim, ours=mine, peer=other, note=row.note
-        )
+        return Figure(row.key, values, seeds, row.unit, bar=row.bar, aim=row.aim, ours=mine, peer=other, note=row.note)
 
 
 def peer(version: str) -> Path:

@@ -25,9 +25,7 @@ MOST_CLAUSES = 7
 
 def requests() -> list[list[dict[str, str]]]:
     """Every request, as a conversation."""
-    return [
-        [{"role": "user", "content": f"Review the {thing} with the {part}."}] for thing in THINGS for part in PARTS
-    ]
+    return [[{"role": "user", "content": f"Review the {thing} with the {part}."}] for thing in THINGS for part in PARTS]
 
 
 def answer(random: Random) -> str:

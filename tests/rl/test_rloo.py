@@ -140,7 +140,9 @@ def test_another_engine_may_draw() -> None:
         def run(self, requests: list[Request], sampling: Sampling, seed: int, first: int = 0) -> list[list[Any]]:
             self.own.load_state_dict(self.policy.state_dict())
             random = torch.Generator().manual_seed(seed)
-            return [[self.row(request.prompt, sampling, random) for _ in range(request.samples)] for request in requests]
+            return [
+                [self.row(request.prompt, sampling, random) for _ in range(request.samples)] for request in requests
+            ]
 
         @torch.no_grad()
         def row(self, prompt: tuple[int, ...], sampling: Sampling, random: torch.Generator) -> Any:

@@ -173,9 +173,7 @@ def over_answers(rollout: Rollout, parts: int, compute: Callable[[Part], Tensor]
     return result
 
 
-def answer_log_probabilities(
-    model: Transformer, rollout: Rollout, temperature: float = 1.0, parts: int = 1
-) -> Tensor:
+def answer_log_probabilities(model: Transformer, rollout: Rollout, temperature: float = 1.0, parts: int = 1) -> Tensor:
     """log p of each answer token under `model` at `temperature`, float32 (B, T), zero outside the mask."""
     return over_answers(rollout, parts, lambda part: part_log_probabilities(model, part, temperature))
 

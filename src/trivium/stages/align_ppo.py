@@ -106,7 +106,16 @@ def learn(players: Players, critic: Learner, settings: PpoSettings, context: Con
     """The loop: draw, score, a few updates of critic and policy. All processes run it in step, each with its answers."""
     from trivium.base.seeds import torch_random
     from trivium.optim.schedule import rate_factor
-    from trivium.rl.answers import answer_figures, collect, describe, refer, reward, sampler_error, sequence_kl, shuffled
+    from trivium.rl.answers import (
+        answer_figures,
+        collect,
+        describe,
+        refer,
+        reward,
+        sampler_error,
+        sequence_kl,
+        shuffled,
+    )
     from trivium.rl.controllers import AdaptiveKL
     from trivium.rl.course import Course, Learner
     from trivium.rl.rollouts import parts_of
@@ -179,7 +188,6 @@ def values_of(critic: Transformer, part: Part) -> Tensor:
     from trivium.rl.rollouts import foretelling
 
     return critic.scores(foretelling(critic, part)).float()
-
 
 
 def add_critic_gradients(
