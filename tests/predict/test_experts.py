@@ -18,11 +18,12 @@ from trivium.model.architecture import Architecture
 from trivium.model.initialise import initialise
 from trivium.model.transformer import Transformer
 from trivium.predict.encoder import load_encoder
-from trivium.stages.finetune_task import FinetuneTaskSettings, Setup, make_model, save
+from trivium.stages.finetune_task import FinetuneTaskSettings, save
 from trivium.task.declaration import Task
 from trivium.tokenizer import Tokenizer
 from trivium.tokenizer import train as train_tokenizer
 from trivium.train.record import save_model_folder
+from trivium.tune.setup import Setup, make_model
 from trivium.world.documents import documents
 
 TASKS = {

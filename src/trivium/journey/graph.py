@@ -32,6 +32,7 @@ STAGES: StageTable = {
     "tokenize": "trivium.stages.tokenize",
     "pretrain": "trivium.stages.pretrain",
     "finetune": "trivium.stages.finetune",
+    "transfer": "trivium.stages.transfer",
     "rate": "trivium.stages.rate",
     "reward": "trivium.stages.reward",
     "align": "trivium.stages.align_rloo",
