@@ -71,7 +71,7 @@ def _scores(query: Tensor, key: Tensor, low: torch.dtype) -> Tensor:
     """query key^T, (G, b, S) in float32, for (G, b, E) and (G, S, E); under bfloat16 the factors are rounded, the sums not."""
     if low == torch.float32:
         return query @ key.transpose(1, 2)
-    switch = torch.backends.mkldnn.matmul
+    switch = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
     before = switch.fp32_precision
     switch.fp32_precision = "bf16"
     try:
