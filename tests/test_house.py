@@ -22,7 +22,7 @@ LEVELS = {
     **dict.fromkeys(["base"], 0),
     **dict.fromkeys(["tokenizer", "task", "model", "loss", "optim", "world"], 1),
     **dict.fromkeys(["data", "generate", "predict", "train"], 2),
-    **dict.fromkeys(["feedback", "rl", "evaluate"], 3),
+    **dict.fromkeys(["feedback", "rl", "evaluate", "tune"], 3),
     **dict.fromkeys(["stages"], 4),
     **dict.fromkeys(["journey"], 5),
     **dict.fromkeys(["apps"], 6),
