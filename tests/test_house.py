@@ -22,7 +22,7 @@ LEVELS = {
     **dict.fromkeys(["base"], 0),
     **dict.fromkeys(["tokenizer", "task", "model", "loss", "optim", "world"], 1),
     **dict.fromkeys(["data", "generate", "predict", "train"], 2),
-    **dict.fromkeys(["feedback", "rl", "evaluate"], 3),
+    **dict.fromkeys(["feedback", "rl", "evaluate", "tune"], 3),
     **dict.fromkeys(["stages"], 4),
     **dict.fromkeys(["journey"], 5),
     **dict.fromkeys(["apps"], 6),
@@ -147,6 +147,8 @@ def test_processes_talk_to_each_other_in_one_file() -> None:
 def test_files_and_functions_stay_small(folder: str) -> None:
     wrong = []
     for path in sorted((ROOT / folder).rglob("*.py")):
+        if ".peers" in path.parts:
+            continue  # packages that benchmarks measure beside us
         text = path.read_text("utf-8")
         if len(text.splitlines()) > MAX_FILE:
             wrong.append(f"{path.relative_to(ROOT)}: {len(text.splitlines())} lines, {MAX_FILE} at most")

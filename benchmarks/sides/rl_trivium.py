@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -105,7 +106,7 @@ def main() -> None:
     rows = read_metrics(given.work / "trivium" / "metrics.jsonl")
     ends = [0.0, *(row["seconds"] for row in rows)]
     result = {
-        "seconds": [after - before for before, after in zip(ends, ends[1:], strict=False)],
+        "seconds": [after - before for before, after in itertools.pairwise(ends)],
         "rewards": [row["reward"] for row in rows],
         "length": rows[-1]["length"],
     }

@@ -7,6 +7,7 @@ GRPO (its default), the clip, two epochs of PPO.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import time
 from pathlib import Path
@@ -154,7 +155,7 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     clock = Clock()
     (grpo if given.method == "grpo" else ppo)(given, clock)
-    seconds = [late - early for early, late in zip(clock.times, clock.times[1:], strict=False)]
+    seconds = [late - early for early, late in itertools.pairwise(clock.times)]
     if not seconds:  # a trainer with a loop of its own, which tells its logs alone
         raise SystemExit("no step was told of")
     keys = ("reward", "objective/scores")

@@ -6,6 +6,7 @@ import argparse
 import itertools
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy
 import torch
@@ -19,6 +20,15 @@ from trivium.model.transformer import Transformer
 from trivium.optim.settings import OptimizerSettings, ScheduleSettings
 from trivium.train.fit import Job, fit
 
+# GPT-2's parts as nanoGPT's own settings for characters have them: no biases, and GELU by the error function
+NANOGPT: dict[str, Any] = {
+    "positions": "learned",
+    "norm": "layer",
+    "norm_epsilon": 1e-5,
+    "query_key_norm": False,
+    "mlp": "gelu",
+    "family": "gpt2",
+}
 NEVER = 1e9  # seconds: no side saves anything while it is timed
 
 
@@ -27,21 +37,25 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     for name in ("vocab", "width", "layers", "heads", "length", "rows", "steps", "threads", "seed"):
         parser.add_argument(f"--{name}", type=int, required=True)
+    parser.add_argument("--form", choices=("nanogpt", "qwen3"), default="qwen3", help="what the model is made of")
     parser.add_argument("--micro-rows", type=int, default=0, help="rows of a micro-batch; 0 for all of a step")
     parser.add_argument("--tokens", type=Path, required=True, help="token ids, 16 bits each")
     parser.add_argument("--work", type=Path, required=True, help="an empty folder")
     given = parser.parse_args()
     machine = choose_machine("cpu", given.threads, "auto")
-    shape = Architecture(
-        vocab_size=given.vocab,
-        hidden_size=given.width,
-        num_layers=given.layers,
-        num_heads=given.heads,
-        num_kv_heads=given.heads,
-        head_dim=given.width // given.heads,
-        intermediate_size=given.width * 8 // 3,  # three matrices of 8/3 have the weights of two of 4
-        max_positions=given.length,
-    )
+    sizes = {
+        "vocab_size": given.vocab,
+        "hidden_size": given.width,
+        "num_layers": given.layers,
+        "num_heads": given.heads,
+        "num_kv_heads": given.heads,
+        "head_dim": given.width // given.heads,
+        "max_positions": given.length,
+    }
+    if given.form == "nanogpt":
+        shape = Architecture(**sizes, **NANOGPT, intermediate_size=4 * given.width)
+    else:  # three matrices of 8/3 have the weights of two of 4
+        shape = Architecture(**sizes, intermediate_size=given.width * 8 // 3)
     model = Transformer(shape)
     initialise(model, torch.Generator().manual_seed(given.seed))
     stream = numpy.memmap(given.tokens, numpy.uint16, "r")

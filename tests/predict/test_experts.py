@@ -18,11 +18,13 @@ from trivium.model.architecture import Architecture
 from trivium.model.initialise import initialise
 from trivium.model.transformer import Transformer
 from trivium.predict.encoder import load_encoder
-from trivium.stages.finetune_task import FinetuneTaskSettings, Setup, make_model, save
+from trivium.predict.names import load_finder
+from trivium.stages.finetune_task import FinetuneTaskSettings, save
 from trivium.task.declaration import Task
 from trivium.tokenizer import Tokenizer
 from trivium.tokenizer import train as train_tokenizer
 from trivium.train.record import save_model_folder
+from trivium.tune.setup import Setup, make_model
 from trivium.world.documents import documents
 
 TASKS = {
@@ -127,3 +129,14 @@ def test_vectors_do_not_depend_on_what_stands_beside(folders: Path) -> None:
         encoder.fill("Anna lives in [MASK].")
     with pytest.raises(UserError, match="a text is empty"):
         encoder.embed([" "])
+
+
+def test_a_tagger_finds_names_for_data_preparation(folders: Path) -> None:
+    find = load_finder(folders / "names", ["per"], "cpu", 1)
+    text = "Mira met Tom by the sea."
+    (found,) = find([text])
+    assert [(one.start, one.end, one.kind) for one in trivium.load(folders / "names").tag(text)] == found
+    with pytest.raises(UserError, match="has no kind org; it tags PER"):
+        load_finder(folders / "names", ["ORG"], "cpu", 1)
+    with pytest.raises(UserError, match="does not tag names"):
+        load_finder(folders / "mood", [], "cpu", 1)

@@ -22,13 +22,15 @@ from trivium.model.initialise import initialise
 from trivium.model.transformer import Transformer
 from trivium.predict.predictor import Predictor, load_predictor
 from trivium.stages import finetune_task
-from trivium.stages.finetune_task import FinetuneTaskSettings, Setup, make_job, make_model
+from trivium.stages.finetune_task import FinetuneTaskSettings
 from trivium.task.declaration import Task
 from trivium.tokenizer import Tokenizer
 from trivium.tokenizer import train as train_tokenizer
 from trivium.train.record import save_model_folder
 from trivium.train.step import accumulate
 from trivium.train.task_step import supervised_weight
+from trivium.tune.setup import Setup, make_job, make_model
+from trivium.tune.training import train
 from trivium.world.documents import documents
 
 for name in ("sklearn", "seqeval", "sklearn_crfsuite", "sacrebleu", "rouge_score"):
@@ -108,7 +110,7 @@ def test_a_tagger_learns_its_items_and_tags_long_texts_whole(base: Path, spellin
     splits = read(chosen.task, 0)
     setup = setup_of(base, chosen, splits.names)
     items = splits.train[:16]
-    model, _ = finetune_task.train(setup, items, (), Context(folder=base.parent / f"tag{spelling}", inputs={}))
+    model, _ = train(setup, items, Context(folder=base.parent / f"tag{spelling}", inputs={}))
     reader = Predictor(model, setup.tokenizer, chosen.task, setup.machine)
     reader.limit = 48
     told = reader.tag_words([one.words for one in items])  # type: ignore[union-attr]
@@ -124,7 +126,7 @@ def test_answers_are_found_in_the_context_and_silence_is_learned(base: Path) -> 
     assert isinstance(chosen.task, Task)
     splits = read(chosen.task, 0)
     setup = setup_of(base, chosen, splits.names)
-    model, _ = finetune_task.train(setup, splits.train[:32], (), Context(folder=base.parent / "span", inputs={}))
+    model, _ = train(setup, splits.train[:32], Context(folder=base.parent / "span", inputs={}))
     told = Predictor(model, setup.tokenizer, chosen.task, setup.machine).answer(splits.train[:32])  # type: ignore[arg-type]
     right = [one.answers[0][1] if one.answers else "" for one in splits.train[:32]]  # type: ignore[union-attr]
     assert "" in right

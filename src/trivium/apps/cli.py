@@ -24,6 +24,7 @@ PURPOSES = {  # the stages; not taken from the journey, whose imports would doub
     "tokenize": "Train the tokenizer and cut the text into tokens.",
     "pretrain": "Teach a model the language.",
     "finetune": "Teach it to do what it is told.",
+    "transfer": "Show how much labelled data pre-training saves.",
     "rate": "Have pairs of its answers judged.",
     "reward": "Learn what is preferred.",
     "align": "Teach it to answer as people prefer.",

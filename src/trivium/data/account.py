@@ -6,7 +6,7 @@ steps/private.jsonl where personal data stood (never what they were). The figure
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -80,8 +80,10 @@ class Account:
         for kind, count in about.get("private", {}).items():
             _add(self.private, kind, count)
 
-    def finish(self) -> None:
-        """Write where personal data stood."""
+    def finish(self, names: Mapping[str, int]) -> None:
+        """Write where personal data stood; `names` are those that a model found, by kind, and has written itself."""
+        for kind, count in names.items():
+            _add(self.private, kind, count)
         for found in self._corpus.findings():
             self._outbox.write("steps/private", found)
 

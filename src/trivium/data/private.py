@@ -2,7 +2,7 @@
 
 What is logged is the type, the rule and where it stood, never the value. Surrogates are keyed (HMAC-SHA-256), so without the
 key nobody can test a guess; they use numbers and names that are reserved for examples (RFC 2606, RFC 5737, 555-01xx).
-Names and postal addresses are not found by rules.
+Names and postal addresses are not found by rules; a model may be given that finds them (`data.names`).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import hashlib
 import hmac
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -20,7 +21,7 @@ from trivium.base.config import Settings
 from trivium.data.private_rules import RULES, Found, Kind
 
 KINDS: tuple[Kind, ...] = ("key", "email", "iban", "card", "national", "ip", "phone")
-_PLACES = {kind: place for place, kind in enumerate(KINDS)}
+_PLACES: Mapping[str, int] = {kind: place for place, kind in enumerate(KINDS)}
 
 
 class PrivateSettings(Settings):
@@ -36,6 +37,13 @@ class PrivateSettings(Settings):
     surrogate_key: str = Field(default="", description="a secret that surrogates are made with")
     phone_regions: tuple[str, ...] = Field(
         default=("US", "GB"), description="countries whose phone numbers are found without their country code"
+    )
+    names_model: Path | None = Field(
+        default=None,
+        description="a model folder that was taught to tag names (a finetune-NAME stage); what it finds goes too",
+    )
+    names_kinds: tuple[str, ...] = Field(
+        default=(), description="which of that model's kinds are personal, such as PER and LOC; all if none is named"
     )
 
     @model_validator(mode="after")
@@ -62,7 +70,11 @@ class Redacted:
 
 def redact(text: str, settings: PrivateSettings) -> Redacted:
     """`text` as the settings want it. Raises MissingExtra where phone numbers are wanted and phonenumbers is missing."""
-    found = tuple(find(text, settings.find, settings.phone_regions))
+    return replaced(text, tuple(find(text, settings.find, settings.phone_regions)), settings)
+
+
+def replaced(text: str, found: tuple[Found, ...], settings: PrivateSettings) -> Redacted:
+    """`text` with what was `found` in it (in its order, apart from one another) replaced as the settings want it."""
     if not found or settings.replace == "nothing":
         return Redacted(text, found)
     parts, start = [], 0
@@ -85,16 +97,17 @@ def find(text: str, kinds: Iterable[Kind], regions: tuple[str, ...] = ("US", "GB
     yield from taken
 
 
-def _instead(kind: Kind, value: str, settings: PrivateSettings) -> str:
+def _instead(kind: str, value: str, settings: PrivateSettings) -> str:
     if settings.replace == "placeholder":
         return f"[{kind.upper()}]"
     plain = "".join(c for c in value.casefold() if c.isalnum() or c in "@.:")
     digest = hmac.new(settings.surrogate_key.encode(), f"{kind}\0{plain}".encode(), hashlib.sha256).digest()
     number = int.from_bytes(digest[:8], "big")
-    return _SURROGATES[kind].format(name=digest.hex()[:8], number=number, low=number % 254 + 1, two=number % 100)
+    surrogate = _SURROGATES.get(kind, kind.title() + " {name}")
+    return surrogate.format(name=digest.hex()[:8], number=number, low=number % 254 + 1, two=number % 100)
 
 
-_SURROGATES: Mapping[Kind, str] = {
+_SURROGATES: Mapping[str, str] = {
     "email": "user-{name}@example.org",
     "phone": "+1 202 555 01{two:02d}",
     "ip": "192.0.2.{low}",

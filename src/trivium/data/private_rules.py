@@ -21,9 +21,9 @@ Kind = Literal["key", "email", "iban", "card", "national", "phone", "ip"]
 
 @dataclass(frozen=True)
 class Found:
-    """Characters `start` to `end` are personal data of a kind, by a rule."""
+    """Characters `start` to `end` are personal data of a kind (a `Kind`, or a model's own), by a rule."""
 
-    kind: Kind
+    kind: str
     rule: str
     start: int
     end: int

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 from trivium.task.declaration import Kind, Task
 
 MAIN: dict[Kind, str] = {
@@ -38,3 +40,9 @@ def score_names(task: Task) -> tuple[str, ...]:
         "generate": ("rougeLsum", "rouge1", "rouge2", "bleu", "chrf", "exact"),
     }
     return names[task.kind]
+
+
+def library_faults(task: Task) -> list[str]:
+    """A sentence where what the scores and baselines of the task need is not installed."""
+    missing = [name for name in NEEDED[task.kind] if find_spec(name) is None]
+    return [f"scores and baselines need {', '.join(missing)}: pip install 'trivium-lm[eval]'"] if missing else []

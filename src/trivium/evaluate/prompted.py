@@ -9,11 +9,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from trivium.base.device import Machine
 from trivium.base.files import read_json
 from trivium.generate.generator import Generator, load_generator
-from trivium.predict.predictor import TASK_FILE
+from trivium.model.transformer import Transformer
+from trivium.predict.predictor import TASK_FILE, Predictor
 from trivium.task.declaration import Task
 from trivium.task.items import Labelled, Written
+from trivium.tokenizer import Tokenizer
 from trivium.tokenizer.rows import prompt_ids
 
 
@@ -48,6 +51,15 @@ class Prompted:
     def _prompt(self, item: Labelled | Written, more: int) -> list[int]:
         room = self.generator.model.shape.max_positions - more
         return prompt_ids(self.generator.tokenizer, self.task.prompt_of(item), item.main, room)[0]
+
+
+def reader_of(
+    model: Transformer, tokenizer: Tokenizer, task: Task, names: Sequence[str], machine: Machine | None
+) -> Predictor | Prompted:
+    """A model that was taught the task, as something that can be asked: by its head on the machine, or in words (None)."""
+    if machine is None:
+        return Prompted(Generator(model, tokenizer), task, names)
+    return Predictor(model, tokenizer, task, machine)
 
 
 def load_prompted(folder: Path, device: str = "auto", threads: int = 0) -> Prompted:

@@ -59,20 +59,26 @@ _STYLES: dict[str, dict[str, Any]] = {
     "line": {"linewidth": 2.2},
     "faint": {"linewidth": 1.2, "alpha": 0.55},
     "dots": {"linewidth": 1.6, "marker": "o", "markersize": 4.5},
+    "squares": {"linewidth": 1.6, "marker": "s", "markersize": 4.5},
+    "triangles": {"linewidth": 1.6, "marker": "^", "markersize": 5.0},
+    "diamonds": {"linewidth": 1.6, "marker": "D", "markersize": 4.0},
+    "crosses": {"linewidth": 1.2, "marker": "x", "markersize": 5.0, "linestyle": (0, (1.5, 2.5))},
 }
 
 
-Style = Literal["line", "faint", "dots"]
+Style = Literal["line", "faint", "dots", "squares", "triangles", "diamonds", "crosses"]
 
 
 @dataclass(frozen=True)
 class Series:
-    """One line: `points` are (x, y), finite, x above 0 and rising; `colour` is a name of COLOURS; `label` is for the legend."""
+    """One line: `points` are (x, y), finite, x above 0 and rising; `colour` is a name of COLOURS; `label` is for the legend.
+    `bands` are (low, high) of every point, where there are intervals to draw."""
 
     label: str
     points: tuple[tuple[float, float], ...]
     colour: str
     style: Style = "line"
+    bands: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -101,8 +107,10 @@ def line_chart(
     y_label: str,
     levels: Sequence[Reference] = (),
     share: bool = False,
+    marked: Sequence[float] = (),
 ) -> str:
-    """An `<svg>` element. `name` makes its ids unique on the page; a `share` is told in percent.
+    """An `<svg>` element. `name` makes its ids unique on the page; a `share` is told in percent; with `marked` places the x axis
+    is logarithmic and has its numbers there.
 
     Raises MissingExtra without matplotlib.
     """
@@ -119,10 +127,17 @@ def line_chart(
         for line in series:
             xs, ys = zip(*thin(line.points), strict=True)
             axes.plot(xs, ys, color=COLOURS[line.colour], label=line.label, **_STYLES[line.style])
+            if line.bands:
+                lows, highs = zip(*line.bands, strict=True)
+                axes.vlines(
+                    [x for x, _ in line.points], lows, highs, color=COLOURS[line.colour], linewidth=1.4, alpha=0.6
+                )
         for level, dashes in zip(levels, itertools.cycle(_DASHES), strict=False):
             axes.axhline(level.value, color=COLOURS["soft"], linewidth=1.4, linestyle=(0, dashes), label=level.label)
         axes.set_xlim(0, 1.02 * max(line.points[-1][0] for line in series))
         _dress(axes, x_label, y_label, share=share)
+        if marked:
+            _mark(axes, marked)
         if len(series) + len(levels) > 1:
             figure.legend(loc="outside lower center", ncols=3, columnspacing=1.2)
         file = io.StringIO()
@@ -141,6 +156,17 @@ def _dress(axes: Axes, x_label: str, y_label: str, *, share: bool) -> None:
     axes.margins(y=0.08)
     if share:
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+
+
+def _mark(axes: Axes, places: Sequence[float]) -> None:
+    """A logarithmic x axis with its numbers at these places."""
+    from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
+
+    axes.set_xscale("log")
+    axes.set_xlim(places[0] / 1.2, places[-1] * 1.2)
+    axes.xaxis.set_major_locator(FixedLocator(list(places)))
+    axes.xaxis.set_major_formatter(FixedFormatter([f"{place:,.0f}" for place in places]))
+    axes.xaxis.set_minor_locator(NullLocator())
 
 
 def _inline(svg: str, name: str) -> str:

@@ -45,6 +45,7 @@ STAGES: StageTable = {
     "tokenize": "trivium.stages.tokenize",
     "pretrain": "trivium.stages.pretrain",
     "finetune": "trivium.stages.finetune",
+    "transfer": "trivium.stages.transfer",
     "rate": "trivium.stages.rate",
     "reward": "trivium.stages.reward",
     "align": ALGORITHMS,

@@ -28,6 +28,7 @@ from trivium.journey.report_phases import decks, example, phase_rows
 from trivium.journey.report_read import Run, read_run
 from trivium.journey.report_scores import score_tables, wins
 from trivium.journey.report_tasks import task_parts
+from trivium.journey.report_transfer import transfer_part
 from trivium.journey.report_values import label
 from trivium.journey.report_words import GLOSSARY, PHASES, RATER
 
@@ -87,6 +88,7 @@ def render(run: Run) -> str:
         wins=wins(run),
         gate=gate(run),
         tasks=task_parts(run),
+        transfer=transfer_part(run),
         learning=verdicts(run),
         curves=[(curve, None if curve.svg is None else Markup(curve.svg)) for curve in drawn],
         no_drawings=no_drawings,

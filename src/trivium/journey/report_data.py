@@ -120,12 +120,15 @@ def tokens(run: Run) -> Tokens | None:
     lists = (("The longest tokens", "longest_tokens"), ("The most frequent tokens", "frequent_tokens"))
     sample = reach(content, "sample.tokens")
     chips = [(name, tuple(_chips(content.get(key), MOST_LISTED))) for name, key in lists]
-    table = _rates("Bytes per token, by source", content.get("bytes_per_token_by_source"))
+    tables = (
+        _rates("Bytes per token, by source", content.get("bytes_per_token_by_source")),
+        _sizes("Smaller vocabularies on the same text", content.get("sizes"), content.get("advice")),
+    )
     return Tokens(
         _figures(content, _TOKEN_FIGURES),
         tuple(_chips(sample, MOST_TOKENS)),
         tuple((name, found) for name, found in chips if found),
-        () if table is None else (table,),
+        tuple(table for table in tables if table is not None),
     )
 
 
@@ -176,6 +179,18 @@ def _rates(title: str, content: Any) -> Bars | None:
         return None
     rows = [(name, found, (plain(found),)) for name, value in content.items() if (found := number(value)) is not None]
     return _bars(title, ("Bytes per token",), rows, {})
+
+
+def _sizes(title: str, content: Any, advice: Any) -> Bars | None:
+    """Bars for what smaller vocabularies would have given, with the advice in the title."""
+    rows = []
+    for row in content if isinstance(content, list) else ():
+        found = [number(reach(row, key)) for key in ("vocab_size", "bytes_per_token", "often")]
+        if None not in found:
+            tokens, rate, often = (value or 0.0 for value in found)
+            rows.append((f"{count(tokens)} tokens", rate, (plain(rate), percent(often))))
+    told = f"{title}: {label(advice)}" if isinstance(advice, str) and advice else title
+    return _bars(told, ("Bytes per token", "Seen 100 times"), rows, {}, ranked=False)
 
 
 def _bars(

@@ -12,6 +12,7 @@ from trivium.journey.graph import base_of, is_named
 from trivium.journey.report_read import Run, Stage
 from trivium.journey.report_scores import asked, right_answers, win_rate
 from trivium.journey.report_tasks import task_headline
+from trivium.journey.report_transfer import transfer_part
 from trivium.journey.report_values import count, duration, label, large, moment, number, percent, plain, size
 from trivium.journey.report_words import PHASES, RATER, STAGE_WORDS
 
@@ -62,7 +63,7 @@ def journey(run: Run) -> tuple[Group, ...]:
         Group(phase.art, phase.name, phase.question, _boxes(run, _stages_of(run, phase.stages), total))
         for phase in PHASES
     ]
-    groups.append(Group("", "And in the end", "What was learned?", _boxes(run, ("evaluate",), total)))
+    groups.append(Group("", "And in the end", "What was learned?", _boxes(run, ("transfer", "evaluate"), total)))
     return tuple(group for group in groups if group.boxes)
 
 
@@ -232,6 +233,11 @@ def _loss(stage: Stage) -> tuple[str, str]:
     return (plain(loss), "loss") if loss is not None else ("", "")
 
 
+def _of_transfer(run: Run, stage: Stage) -> tuple[str, str]:
+    part = transfer_part(run)
+    return part.headline if part else ("", "")
+
+
 _HEADLINES = {
     "gather": _of_gather,
     "tokenize": _of_tokenize,
@@ -240,5 +246,6 @@ _HEADLINES = {
     "rate": _of_rate,
     "reward": _of_reward,
     "align": _of_align,
+    "transfer": _of_transfer,
     "evaluate": _of_evaluate,
 }

@@ -142,6 +142,7 @@ class Run:
     raters: Mapping[str, int]
     lineage: tuple[LineageEntry, ...]
     tasks: Mapping[str, Mapping[str, Any]]
+    transfer: Mapping[str, Any]
     faults: tuple[str, ...]
 
     @property
@@ -270,6 +271,7 @@ def read_run(folder: Path) -> Run:
             for name in stages
             if name in done and is_named(name, "finetune")
         },
+        transfer=reader.mapping(folder / "transfer" / "transfer.json", expected=True) if "transfer" in done else {},
         faults=tuple(reader.faults),
     )
 

@@ -58,6 +58,7 @@ STAGE_WORDS = {
     "tokenize": "cuts text into tokens",
     "pretrain": "learns the language",
     "finetune": "learns to follow instructions",
+    "transfer": "shows what pre-training saves",
     "rate": "two answers: which is better?",
     "reward": "learns the rater's taste",
     "align": "learns to please the rater",

@@ -33,7 +33,7 @@ class _Attention(torch.autograd.Function):
             mixed = torch.empty_like(query, dtype=low)
             kept = []
             for start, stop, seen in blocks:
-                scores = query[:, start:stop] @ key[:, :seen].transpose(1, 2)  # (G, b, S)
+                scores = _scores(query[:, start:stop], key[:, :seen], low)
                 if mask is not None:
                     hidden = mask[:, :, start:stop] if mask.shape[2] > 1 else mask  # (B or 1, 1, b or 1, T)
                     scores.view(len(mask) if len(mask) > 1 else 1, -1, *scores.shape[1:]).masked_fill_(
@@ -65,6 +65,19 @@ class _Attention(torch.autograd.Function):
             for_query[:, start:stop] = through @ key[:, :seen]
             for_key[:, :seen] += through.transpose(1, 2) @ query[:, start:stop]
         return for_query.mul_(1.0 / math.sqrt(query.shape[-1])), for_key, for_value.to(value.dtype), None, None, None
+
+
+def _scores(query: Tensor, key: Tensor, low: torch.dtype) -> Tensor:
+    """query key^T, (G, b, S) in float32, for (G, b, E) and (G, S, E); under bfloat16 the factors are rounded, the sums not."""
+    if low == torch.float32:
+        return query @ key.transpose(1, 2)
+    switch = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
+    before = switch.fp32_precision
+    switch.fp32_precision = "bf16"
+    try:
+        return query @ key.transpose(1, 2)
+    finally:
+        switch.fp32_precision = before
 
 
 def _blocks(length: int, causal: bool) -> list[tuple[int, int, int]]:

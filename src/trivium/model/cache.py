@@ -3,7 +3,7 @@
 A pass is described beforehand with `enter`: which slots take part, how many tokens each already holds, and how many
 new ones come. Rows of different lengths live side by side; a mask hides what a row has not written.
 
-Legend as in `transformer`.
+Legend as in `transformer`; N slots that are named.
 """
 
 from __future__ import annotations
@@ -15,12 +15,11 @@ from trivium.model.architecture import Architecture
 
 
 class SlotCache:
-    """Keys and values for `slots` rows of at most `capacity` tokens."""
+    """Keys and values for `slots` rows of at most `capacity` tokens, in the type and on the device of `like`."""
 
     def __init__(self, shape: Architecture, slots: int, capacity: int, like: Tensor) -> None:
-        size = (shape.num_layers, slots, shape.num_kv_heads, capacity, shape.head_dim)
-        self.keys = torch.zeros(size, dtype=like.dtype, device=like.device)
-        self.values = torch.zeros(size, dtype=like.dtype, device=like.device)
+        size = (shape.num_layers, 2, slots, shape.num_kv_heads, capacity, shape.head_dim)
+        self.store = torch.zeros(size, dtype=like.dtype, device=like.device)
         self._slots: Tensor | None = None
         self._rows = self._columns = torch.empty(0, dtype=torch.long)
         self._width = 0
@@ -28,13 +27,24 @@ class SlotCache:
 
     @property
     def slots(self) -> int:
-        return self.keys.shape[1]
+        return self.store.shape[2]
+
+    @property
+    def capacity(self) -> int:
+        return self.store.shape[4]
+
+    def grow(self, slots: int, capacity: int) -> None:
+        """Make room for so many slots and tokens; what is there stays."""
+        old = self.store
+        self.store = old.new_zeros((*old.shape[:2], slots, old.shape[3], capacity, old.shape[5]))
+        self.store[:, :, : old.shape[2], :, : old.shape[4]] = old
 
     def enter(self, lengths: Tensor, new: int, slots: Tensor | None = None) -> Tensor:
-        """Prepare a pass in which `slots` (B,) (None: all, in order), holding `lengths` (B,) tokens, get `new` each.
+        """Prepare a pass in which `slots` (B,) (None: the first B), holding `lengths` (B,) tokens, get `new` each.
 
         Returns the positions (B, new) of the new tokens.
         """
+        lengths = lengths.to(self.store.device)
         positions = lengths[:, None] + torch.arange(new, device=lengths.device)  # (B, T)
         self._slots, self._columns = slots, positions
         self._rows = (torch.arange(len(lengths), device=lengths.device) if slots is None else slots)[:, None]  # (B, 1)
@@ -43,11 +53,12 @@ class SlotCache:
         return positions
 
     def extend(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        kept_keys, kept_values = self.keys[layer], self.values[layer]  # (slots, K, capacity, E)
+        kept_keys, kept_values = self.store[layer]  # (slots, K, capacity, E) each
         kept_keys[self._rows, :, self._columns] = keys.transpose(1, 2).to(kept_keys.dtype)  # (B, T, K, E)
         kept_values[self._rows, :, self._columns] = values.transpose(1, 2).to(kept_values.dtype)
         if self._slots is None:
-            return kept_keys[:, :, : self._width], kept_values[:, :, : self._width]
+            rows = len(self._columns)
+            return kept_keys[:rows, :, : self._width], kept_values[:rows, :, : self._width]
         return kept_keys[self._slots, :, : self._width], kept_values[self._slots, :, : self._width]
 
     def mask(self, window: int) -> Tensor:
@@ -59,12 +70,6 @@ class SlotCache:
             self._masks[window] = ((seen & (ahead > -window)) if window else seen).unsqueeze(1)
         return self._masks[window]
 
-    def fork(self, source: Tensor, target: Tensor, length: int) -> None:
-        """Copy the first `length` tokens of slots `source` (N,) to slots `target` (N,)."""
-        self.keys[:, target, :, :length] = self.keys[:, source, :, :length]
-        self.values[:, target, :, :length] = self.values[:, source, :, :length]
-
-    def compact(self, keep: Tensor) -> None:
-        """Drop every slot that is not in `keep` (N,); the kept ones become 0..N-1 in that order."""
-        self.keys = self.keys[:, keep].contiguous()
-        self.values = self.values[:, keep].contiguous()
+    def fork(self, source: int, targets: Tensor, length: int) -> None:
+        """Copy the first `length` tokens of slot `source` to the slots `targets` (N,)."""
+        self.store[:, :, targets, :, :length] = self.store[:, :, source : source + 1, :, :length]

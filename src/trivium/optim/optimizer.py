@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 import torch
 from torch import Tensor, nn
 
+from trivium.optim.adamw import AdamW
 from trivium.optim.average import Average
 from trivium.optim.exchange import Exchange, NoExchange
 from trivium.optim.muon import MOST_SHARE, Matrix, Muon, orthogonalising_flops
@@ -52,15 +53,14 @@ class Optimizer:
         for name, p in named:
             if id(p) not in by_muon:
                 groups.setdefault((id(p) not in decayed, share(name)), []).append(p)
-        self.adam = torch.optim.AdamW(
+        self.adam = AdamW(
             [
                 {"params": own, "weight_decay": 0.0 if plain else settings.weight_decay, "share": part}
                 for (plain, part), own in sorted(groups.items(), key=lambda group: group[0])
             ],
             lr=settings.adam_learning_rate,
             betas=(settings.beta1, settings.beta2),
-            eps=settings.epsilon,
-            fused=True,
+            epsilon=settings.epsilon,
         )
         self.muon = Muon(
             matrices if by_muon else [],

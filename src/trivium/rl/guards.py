@@ -59,8 +59,8 @@ class Guards:
         optimizer.zero_gradients()
         if self.broken[who] >= BAD_STEPS:
             raise TrainingError(
-                f"the {who}'s gradient was not finite for {BAD_STEPS} updates in a row, until step {step}; each was left out and the "
-                "weights are those of before; lower optimizer.adam_learning_rate, or look at the reward"
+                f"the {who}'s gradient was not finite for {BAD_STEPS} updates in a row, until step {step}; each was left out "
+                "and the weights are those of before; lower optimizer.adam_learning_rate, or look at the reward"
             )
         return float(norm)
 

@@ -22,7 +22,7 @@ from trivium.data.account import Account
 from trivium.data.intake import Intake, Item
 from trivium.data.ledger import Ledger
 from trivium.data.manifest import source_event, step_events, write_manifest
-from trivium.data.outbox import remove_leftovers, writing
+from trivium.data.outbox import Outbox, remove_leftovers, writing
 from trivium.data.pool import Executor
 from trivium.data.prepare import StepSettings
 from trivium.data.sources import Source, expected_bytes, names_of, read
@@ -31,6 +31,7 @@ from trivium.data.sources.instructions import InstructionsSource
 from trivium.data.sources.world import WorldSource
 
 if TYPE_CHECKING:
+    from trivium.data.names import Names
     from trivium.data.prepared import Corpus
 
 NEEDS: tuple[str, ...] = ()
@@ -135,15 +136,17 @@ def run(settings: GatherSettings, context: Context) -> dict[str, Any]:
     count = 0
     with writing(context.folder, FILES) as outbox:
         account = None if corpus is None else Account(corpus, outbox, intake.ledger)
+        names_out = _names(settings, context, outbox, intake.ledger)
         for source, name in zip(settings.sources, names, strict=True):
-            for item in _marked(read(source, name, intake, account), name, corpus):
+            items = _marked(read(source, name, intake, account), name, corpus)
+            for item in names_out(items) if names_out and isinstance(source, FilesSource) else items:
                 outbox.write(f"{item.part}/{item.split}", item.row)
                 tally.add(item)
                 count += 1
                 if count % LOOK_EVERY == 0:
                     _look_up(context, tally, expected)
         if account:
-            account.finish()
+            account.finish(names_out.counts if names_out else {})
         _require_both_sides(tally, intake, settings)
     if corpus is not None and settings.duplicates.keep_index:
         corpus.write_index(context.folder / "index")
@@ -225,6 +228,18 @@ def _prepare(settings: GatherSettings, names: list[str], context: Context, expec
     corpus = Corpus(plan, context.folder / UNITS)
     corpus.find_duplicates()
     return corpus
+
+
+def _names(settings: GatherSettings, context: Context, outbox: Outbox, ledger: Ledger) -> Names | None:
+    """What takes names out of documents, where the recipe gives a model that finds them."""
+    private = settings.private
+    if private.names_model is None:
+        return None
+    from trivium.data.names import Names
+    from trivium.predict.names import load_finder
+
+    find = load_finder(private.names_model, private.names_kinds, context.device, context.threads)
+    return Names(find, private, outbox, ledger)
 
 
 def _own_heldout(settings: GatherSettings, names: list[str]) -> Iterator[tuple[str, str]]:

@@ -71,7 +71,8 @@ def run(settings: TokenizeSettings, context: Context) -> dict[str, Any]:
     seconds = time.monotonic() - trained
     figures = encoding.figures()
     times = {"training": round(trained - started, 3), "encoding": round(seconds, 3)}
-    write_json(context.folder / "tokenize.json", {**figures, **describe(encoding, texts["valid"]), "seconds": times})
+    about = {**describe(encoding, texts["valid"]), **sizes(encoding, texts["train"])}
+    write_json(context.folder / "tokenize.json", {**figures, **about, "seconds": times})
     overall = round(encoding.bytes / max(encoding.tokens, 1), 4)
     return {
         "vocab_size": tokenizer.vocab_size,
@@ -227,6 +228,18 @@ def describe(encoding: Encoding, path: Path) -> dict[str, Any]:
         ],
         "sample": {"text": text, "ids": ids, "tokens": [tokenizer.decode([number]) for number in ids]},
     }
+
+
+def sizes(encoding: Encoding, path: Path) -> dict[str, Any]:
+    """What smaller vocabularies would have given on the beginning of the training text, and what size is advised."""
+    from dataclasses import asdict
+
+    from trivium.tokenizer.advice import advise, sizes_of
+
+    rows = next(batches_of(path), [])
+    training = encoding.shards["train"]["bytes"]
+    found = sizes_of(encoding.tokenizer, [row["text"] for row in rows], training)
+    return {"sizes": [asdict(size) for size in found], "advice": advise(found)}
 
 
 def batches_of(path: Path) -> Iterator[list[dict[str, Any]]]:

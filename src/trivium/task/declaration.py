@@ -216,6 +216,11 @@ def _fill(template: str, fields: Mapping[str, str]) -> str:
     return _SLOT.sub(lambda slot: fields[slot[1]], template)
 
 
+def declared(task: Task | Path) -> Task:
+    """The task, read from its file where it is given by one. Raises RecipeError where that is at fault."""
+    return task if isinstance(task, Task) else read_task(task)
+
+
 def read_task(path: Path) -> Task:
     """The task in a YAML file; its paths are relative to the file. Raises RecipeError with file and line."""
     content, lines = read_yaml_lines(path)

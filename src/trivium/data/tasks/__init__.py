@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from trivium.base.errors import DataError, UserError
+from trivium.base.files import hash_file
 from trivium.base.seeds import derive, python_random
 from trivium.data.find import files_at
 from trivium.data.tasks import conll, folders, parallel, squad, tables, world
 from trivium.data.tasks.rows import Row, items_of
-from trivium.task.declaration import FileData, Format, Task, WorldData
+from trivium.task.declaration import FileData, Format, Task, WorldData, declared
 from trivium.task.items import Item, Labelled, Tagged
 from trivium.task.tags import names_in
 
@@ -66,6 +67,15 @@ def faults_of(task: Task) -> list[str]:
     except UserError as error:
         return [str(error)]
     return []
+
+
+def contents_of(task: Task | Path) -> dict[str, str] | None:
+    """The hashes, by name, of the files that a task's own file names; None for a task that is declared in the recipe, whose
+    paths the recipe knows."""
+    if isinstance(task, Task):
+        return None
+    paths = [path for path in vars(declared(task).data).values() if isinstance(path, Path)]
+    return {file.name: hash_file(file) for path in paths for file in files_at(path)}
 
 
 def read_file(task: Task, path: Path) -> list[Item]:
@@ -203,4 +213,4 @@ def _format_of(task: Task, path: Path) -> Format:
     return kind
 
 
-__all__ = ["Splits", "faults_of", "few", "hold_out", "label_names", "read", "read_file"]
+__all__ = ["Splits", "contents_of", "faults_of", "few", "hold_out", "label_names", "read", "read_file"]

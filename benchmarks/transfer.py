@@ -1,0 +1,131 @@
+"""What pre-training saves on the built-in world: sentiment by an encoder, from 8 labels to all, beside random weights.
+
+    python benchmarks/transfer.py [--seeds 0 1 2] [--draws 5] [--threads 2] [--quick]
+
+Each seed pre-trains an encoder on the world's text and runs the `transfer` stage on sentiment: 8, 32, 128, 512 and all
+labels, every budget `--draws` times, learning rates chosen for each way and budget on as many validation items as there are
+labels. Test items speak of people, towns and things that no training item names.
+
+- transfer_gain_128: the smallest, over the budgets to 128, of the lower ends of the gains' 95% intervals, in points of accuracy:
+  above 0 says that the pre-trained model is better at each of them by more than chance. Each seed is one whole journey.
+- transfer_worst_beyond: the smallest of the upper ends beyond 128 labels: below 0 would say that it is worse there.
+- transfer_saved: the share of labels that pre-training saves at the largest budget at which it is better.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from figures import Figure, finish
+from measure import TRIVIUM, machine, tell, watch
+
+BUDGETS = (8, 32, 128, 512)
+FEW = 128
+RECIPE: dict[str, Any] = {
+    "gather": {
+        "sources": [
+            {
+                "kind": "world",
+                "tokens": 2_000_000,
+                "instructions": 0,
+                "heldout_instructions": 0,
+                "prompts": 0,
+                "heldout_prompts": 0,
+            }
+        ],
+        "valid_share": 0.03,
+    },
+    "tokenize": {"masked_tokens": True},
+    "pretrain": {
+        "objective": "masked",
+        "pairs": "nsp",
+        "steps": 700,
+        "batch_size": 48,
+        "length": 128,
+        "optimizer": {"adam_learning_rate": 0.008, "momentum": 0.9, "beta2": 0.95},
+    },
+    "transfer": {
+        "task": {"data": {"kind": "world", "task": "sentiment", "train": 2_000}},
+        "budgets": list(BUDGETS),
+        "arms": ["scratch", "frozen", "lora", "full"],
+        "rates": [0.0003, 0.001, 0.003],
+    },
+}
+QUICK: dict[str, Any] = {
+    "pretrain": {"steps": 60, "batch_size": 16, "length": 64},
+    "transfer": {
+        "budgets": [8, 128],
+        "arms": ["scratch", "full"],
+        "rates": [0.001],
+        "least_steps": 20,
+        "whole": False,
+        "items": 200,
+    },
+}
+
+
+def measured(work: Path, seed: int, draws: int, threads: int, quick: bool) -> dict[str, Any]:
+    """What the transfer stage of one journey left."""
+    recipe = {name: {**section, **(QUICK.get(name, {}) if quick else {})} for name, section in RECIPE.items()}
+    recipe["transfer"]["seeds"] = 2 if quick else draws
+    path = work / "transfer.yaml"
+    path.write_text(json.dumps({"seed": seed, "threads": threads, **recipe}), encoding="utf-8")
+    command = [*TRIVIUM, "run", str(path), "--name", f"seed-{seed}", "--runs", str(work)]
+    took = watch(command, work / f"{seed}.log").seconds
+    content: dict[str, Any] = json.loads((work / f"seed-{seed}" / "transfer" / "transfer.json").read_text("utf-8"))
+    tell(f"seed {seed}, {took:.0f} s: {content['answer']}")
+    return content
+
+
+def gains(content: Mapping[str, Any], few: bool) -> list[Mapping[str, Any]]:
+    """The gains up to 128 labels, or beyond."""
+    return [row for row in content["gains"] if (row["labels"] <= FEW) is few]
+
+
+def saved(content: Mapping[str, Any]) -> float:
+    """The share of labels saved at the largest budget where the gain is no chance; where random weights never get there, against
+    all that they were given."""
+    most = max(row["labels"] for row in content["curves"])
+    better = {row["labels"] for row in content["gains"] if row["low"] > 0}
+    rows = [row for row in content["savings"] if row["labels"] in better]
+    return 1 - rows[-1]["labels"] / (rows[-1]["from_scratch"] or most) if rows else 0.0
+
+
+def figures_of(found: Sequence[Mapping[str, Any]], seeds: Sequence[int], draws: int) -> list[Figure]:
+    """The three figures over the seeds."""
+    curve = {
+        labels: sum(row["value"] for one in found for row in one["gains"] if row["labels"] == labels) / len(found)
+        for labels in sorted({row["labels"] for one in found for row in one["gains"]})
+    }
+    told = ", ".join(f"{labels:,}: {100 * value:+.1f}" for labels, value in curve.items())
+    note = f"points, by labels, means over seeds of {draws} draws each: {told}"
+    low = [100 * min(row["low"] for row in gains(one, few=True)) for one in found]
+    figures = [Figure("transfer_gain_128", low, seeds, "points", bar=0, note=note)]
+    if all(gains(one, few=False) for one in found):
+        high = [100 * min(row["high"] for row in gains(one, few=False)) for one in found]
+        figures.append(Figure("transfer_worst_beyond", high, seeds, "points", bar=0, note="upper end of the interval"))
+    return [*figures, Figure("transfer_saved", [saved(one) for one in found], seeds, note=found[0]["answer"])]
+
+
+def main() -> None:
+    """Measure, and print and write the figures."""
+    parser = argparse.ArgumentParser(description="What pre-training saves.")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--draws", type=int, default=5, help="of the items and the weights, at each budget")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--quick", action="store_true", help="one seed, two budgets, few steps: it says nothing")
+    given = parser.parse_args()
+    seeds = given.seeds[:1] if given.quick else given.seeds
+    where = machine(given.threads)
+    with tempfile.TemporaryDirectory(prefix="trivium-transfer-") as folder:
+        found = [measured(Path(folder), seed, given.draws, given.threads, given.quick) for seed in seeds]
+    finish("transfer", figures_of(found, seeds, given.draws), where, quick=given.quick)
+
+
+if __name__ == "__main__":
+    main()

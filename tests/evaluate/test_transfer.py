@@ -1,0 +1,76 @@
+"""What learning curves say about pre-training: intervals over seeds, labels saved, a sentence that claims no more."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from trivium.evaluate.intervals import STUDENT, over_seeds
+from trivium.evaluate.transfer import gains, labels_needed, summary
+
+
+def rows(scores: Mapping[str, Mapping[int, Sequence[float]]]) -> list[dict[str, Any]]:
+    """A row for each score of {arm: {labels: scores by seed}}."""
+    return [
+        {"arm": arm, "labels": labels, "seed": seed, "value": value, "parameters": 10, "seconds": 2.0}
+        for arm, budgets in scores.items()
+        for labels, values in budgets.items()
+        for seed, value in enumerate(values)
+    ]
+
+
+def test_students_interval_is_scipy_s() -> None:
+    scipy = pytest.importorskip("scipy.stats")
+    assert pytest.approx([scipy.t.ppf(0.975, freedom) for freedom in range(1, 31)], abs=6e-4) == STUDENT
+    values = [0.5, 0.6, 0.62]
+    low, high = scipy.t.interval(0.95, 2, statistics.mean(values), statistics.stdev(values) / math.sqrt(3))
+    found = over_seeds(values)
+    assert (found.low, found.high) == pytest.approx((low, high), abs=1e-4)
+
+
+def test_differences_are_taken_by_seed() -> None:
+    """Both arms vary by 0.4 with the draw of the items, their difference by nothing: it excludes zero."""
+    found = gains(rows({"full": {8: [0.3, 0.5, 0.7]}, "scratch": {8: [0.2, 0.4, 0.6]}}), "full")
+    assert [labels for labels, _ in found] == [8]
+    assert found[0][1].value == pytest.approx(0.1)
+    assert found[0][1].low == pytest.approx(0.1)
+
+
+def test_labels_are_read_off_the_curve_between_budgets() -> None:
+    curve = [(8, over_seeds([0.4, 0.4])), (32, over_seeds([0.6, 0.6])), (128, over_seeds([0.8, 0.8]))]
+    assert labels_needed(curve, 0.5) == pytest.approx(16.0)  # half-way between 8 and 32 in logarithms
+    assert labels_needed(curve, 0.1) == 8.0
+    assert labels_needed(curve, 0.8) == pytest.approx(128.0)
+    assert labels_needed(curve, 0.9) is None
+
+
+def test_the_answer_names_what_is_saved_and_what_may_be_chance() -> None:
+    scores = {
+        "scratch": {8: [0.30, 0.32], 32: [0.40, 0.42], 128: [0.60, 0.62]},
+        "full": {8: [0.40, 0.42], 32: [0.60, 0.62], 128: [0.70, 0.50]},
+    }
+    content = summary(rows(scores), "accuracy")
+    assert content["answer"] == (
+        "With 32 labels the pre-trained model scores 61.0%, and training from random weights needs about 130 to score as "
+        "much: pre-training saves 75% of them; at 128 the difference may be chance."
+    )
+    assert [row["from_scratch"] for row in content["savings"]][:2] == pytest.approx([32.0, 128.0])
+    assert content["curves"][0]["parameters"] == 10
+
+
+def test_nothing_is_claimed_where_the_intervals_hold_zero() -> None:
+    scores = {"scratch": {8: [0.3, 0.5], 32: [0.6, 0.61]}, "full": {8: [0.5, 0.3], 32: [0.5, 0.51]}}
+    assert summary(rows(scores), "accuracy")["answer"] == (
+        "At no number of labels is the pre-trained model better by more than chance; it is worse at 32 labels: it saves "
+        "none here."
+    )
+    assert summary(rows({"lora": {8: [0.3, 0.5]}}), "accuracy")["answer"] == ""
+
+
+def test_a_score_that_scratch_never_reaches_is_said_so() -> None:
+    scores = {"scratch": {8: [0.3, 0.3], 32: [0.4, 0.4]}, "full": {8: [0.5, 0.5], 32: [0.7, 0.7]}}
+    assert "random weights does not get there with all 32." in summary(rows(scores), "accuracy")["answer"]

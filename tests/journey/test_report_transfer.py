@@ -1,0 +1,67 @@
+"""The transfer section of the report: the answer, a drawing, tables, and nothing that is damaged."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.evaluate.test_transfer import rows
+from tests.journey.fake_run import build_run
+from trivium.evaluate.transfer import summary
+from trivium.journey.report import render
+from trivium.journey.report_read import read_run
+from trivium.journey.report_transfer import transfer_part
+
+SCORES = {
+    "scratch": {8: [0.30, 0.32], 32: [0.40, 0.42], 128: [0.60, 0.62]},
+    "full": {8: [0.40, 0.42], 32: [0.60, 0.62], 128: [0.70, 0.50]},
+    "tfidf_logistic_regression": {8: [0.35, 0.36], 32: [0.5, 0.51], 128: [0.6, 0.61]},
+}
+
+
+def with_transfer(run: Path, content: Any) -> Path:
+    """A finished transfer stage in the run that left `content`."""
+    record = json.loads((run / "finetune" / "trivium" / "stage.json").read_text(encoding="utf-8"))
+    (run / "transfer" / "trivium").mkdir(parents=True)
+    (run / "transfer" / "trivium" / "stage.json").write_text(json.dumps({**record, "stage": "transfer"}), "utf-8")
+    text = content if isinstance(content, str) else json.dumps(content)
+    (run / "transfer" / "transfer.json").write_text(text, encoding="utf-8")
+    return run
+
+
+def content() -> dict[str, Any]:
+    return {**summary(rows(SCORES), "accuracy"), "items": 400, "seeds": 2}
+
+
+def test_the_page_answers_and_tells_every_figure_in_words(tmp_path: Path) -> None:
+    run = with_transfer(build_run(tmp_path), content())
+    part = transfer_part(read_run(run))
+    assert part is not None and part.answer == content()["answer"]
+    assert [row.label for row in part.scores.rows] == ["8 labels", "32 labels", "128 labels"]
+    assert set(part.scores.stages) == {"random weights", "all weights", "TF-IDF"}
+    assert part.gains is not None
+    cell = part.gains.rows[0].cells[0]
+    assert cell is not None and cell.value == "10.00"  # points
+    assert part.costs.rows[0][:2] == ("random weights", "10")
+    assert part.headline == ("+20 points", "with 32 labels")
+    text = render(read_run(run))
+    assert 'id="transfer"' in text and "shows what pre-training saves" in text
+    assert 'id="transfer"' not in render(read_run(build_run(tmp_path / "other")))
+
+
+def test_the_drawing_marks_the_budgets_and_every_way_has_its_own_sign(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    part = transfer_part(read_run(with_transfer(build_run(tmp_path), content())))
+    assert part is not None and part.svg is not None
+    for text in ("8", "32", "128", "random weights", "all weights", "TF-IDF", "60%"):
+        assert f">{text}<" in part.svg
+
+
+@pytest.mark.parametrize("damaged", ["[]", "{", '{"curves": 3}', '{"curves": [{"arm": 1, "labels": "x"}]}'])
+def test_what_is_damaged_is_left_out(tmp_path: Path, damaged: str) -> None:
+    run = read_run(with_transfer(build_run(tmp_path), damaged))
+    assert transfer_part(run) is None
+    assert 'id="transfer"' not in render(run)
