@@ -1,6 +1,6 @@
 """Learning from pairs, beside TRL 1.16: pairs a second of DPO and of the reward model, on the CPU, in turn.
 
-    python benchmarks/rl_pairs.py [--rounds 3] [--threads 2] [--peer DIR] [--quick]
+    python benchmarks/rl_pairs.py [--rounds 3] [--threads 1] [--peer DIR] [--quick]
 
 Both sides have the same weights (a random Qwen3 of 0.4 million; with `_3m` of 3 million), the same pairs, as many in a step,
 AdamW, float32 and a row of metrics a step. A pair is a plain and a vivid answer of the built-in world to an open request, so
@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -25,10 +24,10 @@ from random import Random
 
 from figures import Figure, finish
 from measure import ROOT, interleave, machine, tell, watch
+from rl import peer
 
 SIDES = Path(__file__).resolve().parent / "sides"
-PEERS = ROOT / "benchmarks" / ".peers"
-TRL = "trl==1.16.0"  # on the torch and transformers that ours has, which it takes
+VERSION = "1.16.0"
 STEPS, QUICK_STEPS = 40, 8
 LEFT_OUT = 3
 BARS = {"dpo": (1.6, 3.0), "reward": (1.5, 2.5)}
@@ -92,16 +91,6 @@ def write_model(folder: Path, pairs: Path, width: int, layers: int) -> None:
     model = Transformer(shape)
     initialise(model, torch.Generator().manual_seed(0))
     save_model_folder(model, tokenizer, folder)
-
-
-def peer_folder() -> Path:
-    """The folder with TRL, which is filled where there is none."""
-    folder = PEERS / TRL.replace("==", "-")
-    if not (folder / "trl").exists():
-        tell(f"putting {TRL} into {folder.relative_to(ROOT)}; this happens once")
-        pip = [sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-deps"]
-        subprocess.run([*pip, "--target", str(folder), TRL], check=True)
-    return folder
 
 
 @dataclass(frozen=True)
@@ -179,10 +168,10 @@ class Bench:
         )
 
 
-def measure(peer: Path, threads: int, seeds: Sequence[int], *, quick: bool) -> list[Figure]:
+def measure(trl: Path, threads: int, seeds: Sequence[int], *, quick: bool) -> list[Figure]:
     """The figures of this file."""
     with tempfile.TemporaryDirectory(prefix="trivium-pairs-") as folder:
-        bench = Bench(peer, Path(folder), threads, quick)
+        bench = Bench(trl, Path(folder), threads, quick)
         bench.prepare()
         asked = [("", "")] if quick else [("", ""), ("", "_3m"), ("_shared", "")]
         return [bench.compare(task, case, size, seeds) for task in BARS for case, size in asked]
@@ -192,13 +181,13 @@ def main() -> None:
     """Measure, and print and write the figures."""
     parser = argparse.ArgumentParser(description="Learning from pairs, beside TRL.")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--peer", type=Path, metavar="DIR", help="a folder with TRL 1.16, as pip --target makes it")
     parser.add_argument("--quick", action="store_true", help="one round of few steps, the small model alone")
     given = parser.parse_args()
     where = machine(given.threads)
     seeds = list(range(1 if given.quick else given.rounds))
-    found = measure(given.peer or peer_folder(), given.threads, seeds, quick=given.quick)
+    found = measure(given.peer or peer(VERSION), given.threads, seeds, quick=given.quick)
     finish("rl_pairs", found, where, quick=given.quick)
 
 
