@@ -216,7 +216,7 @@ def _line_editing() -> Iterator[None]:
 
     def complete(text: str, number: int) -> str | None:
         found = [name for name in names if name.startswith(text)] if text.startswith("/") else []
-        return found[number] if number < len(found) else None
+        return f"{found[number]} " if number < len(found) else None
 
     readline.set_completer(complete)
     readline.set_completer_delims(" ")
@@ -233,7 +233,7 @@ def _line_editing() -> Iterator[None]:
 
 def _read(prompt: str) -> str | None:
     """A line; one that ends in a backslash goes on in the next. None at the end of the input."""
-    lines = []
+    lines: list[str] = []
     try:
         while True:
             line = input("... " if lines and prompt else prompt)

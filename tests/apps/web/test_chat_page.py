@@ -116,7 +116,7 @@ def test_a_conversation_goes_on_and_loses_its_oldest_turns_when_it_must(
     window.keyboard.press("Alt+s")
     window.locator("#ask").focus()
     for number in range(4):
-        window.keyboard.type(f"Turn {number} " + "and so on " * 12)
+        window.keyboard.type(f"Turn {number} " + "and so on " * 8)
         window.keyboard.press("Enter")
         settle(window, number + 1)
     given = window.evaluate("[...document.querySelectorAll('article')].map((one) => one.answer.messages)")

@@ -60,6 +60,15 @@ def test_bytes_that_never_become_a_character_are_told_at_the_end(tokenizer: Toke
     assert "\ufffd" in spoken.end()[0]
 
 
+def test_garbage_is_told_while_it_comes(tokenizer: Tokenizer) -> None:
+    (byte, *_) = tokenizer.encode("\U0001f98b")
+    spoken = Spoken(tokenizer)
+    pieces = [spoken.add(Drawn(token, 0.0))[0] for token in [byte] * 40 + tokenizer.encode("the cat")]
+    assert sum(piece.count("\ufffd") for piece in pieces[:40]) > 30
+    assert "".join(pieces).rstrip("\ufffd").endswith("the cat")
+    assert ("".join(pieces) + spoken.end()[0]).count("\ufffd") == 40
+
+
 def test_a_chat_s_answer_loses_the_template_s_space(tokenizer: Tokenizer) -> None:
     spoken = Spoken(tokenizer, lstrip=True)
     told = [spoken.add(Drawn(token, 0.0))[0] for token in tokenizer.encode("  the  cat")]

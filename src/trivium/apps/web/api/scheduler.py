@@ -19,6 +19,7 @@ from trivium.apps.web.api.spoken import Drawn, Spoken
 from trivium.generate.rows import Request, Row
 
 NEVER = float("-inf")
+LOOKING = 0.05  # seconds between two looks for jobs whose time is over
 Finish = Literal["stop", "length"]
 
 
@@ -133,6 +134,7 @@ class Scheduler:
         self._given_up: list[Job] = []
         self._jobs: set[Job] = set()
         self._rows = 0
+        self._look_again = 0.0
         self._closing = self._abandon = False
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="decoding", daemon=True)
@@ -235,7 +237,8 @@ class Scheduler:
             job.began = True
             self._watch.began(job.model, len(row.prompt), time.monotonic() - job.at)
         job.tokens += 1
-        text, drawn = "", []
+        text = ""
+        drawn: list[Drawn] = []
         if not row.ended:
             likely = row.likely[-1] if row.likely else []
             top = tuple((token, logprob) for token, logprob in likely if logprob > NEVER)
@@ -290,6 +293,9 @@ class Scheduler:
     def _late(self) -> set[Job]:
         """Jobs whose time is over, given up."""
         now = time.monotonic()
+        if now < self._look_again:
+            return set()
+        self._look_again = now + LOOKING
         late = {job for job in self._jobs if now > job.deadline}
         sentence = "this took longer than a request may; ask for less, or ask again when fewer do"
         return self._drop(late, "late", sentence) if late else late

@@ -96,7 +96,8 @@ class Site:
     async def writer(self, name: str, verb: str) -> tuple[Offer, Generator]:
         """The model that writes under that name, loaded."""
         offer = self.stages.find(name, verb)
-        return offer, self.stages.loaded(name) or await asyncio.to_thread(self.stages.writer, name)
+        loaded = self.stages.loaded(name)
+        return offer, loaded if loaded is not None else await asyncio.to_thread(self.stages.writer, name)
 
     async def reading(self, do: Callable[[], Result]) -> Result:
         """The result of something that a head or an encoder computes, in the thread for that."""

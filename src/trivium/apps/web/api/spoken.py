@@ -11,6 +11,10 @@ from dataclasses import dataclass, replace
 
 from trivium.tokenizer import Tokenizer
 
+LONGEST_CHARACTER = 4  # bytes in UTF-8, so tokens at most
+MOST_OPEN = (
+    8  # tokens without a whole character at their end, after which those that cannot be one are told as they are
+)
 BROKEN = "\ufffd"  # what a decoder shows for a character whose bytes have not all come yet
 
 
@@ -48,6 +52,10 @@ class Spoken:
         if not text.endswith(BROKEN):
             self._take(text[len(before) :])
             self._from, self._known = self._known, len(self._ids)
+        elif len(self._ids) - self._known > MOST_OPEN:  # these bytes will never be a character
+            known = len(self._ids) - LONGEST_CHARACTER + 1
+            self._take(self._tokenizer.decode(self._ids[self._from : known])[len(before) :])
+            self._from, self._known = self._known, known
         return self._tell(0 if self.stopped else self._open())
 
     def end(self) -> tuple[str, list[Drawn]]:

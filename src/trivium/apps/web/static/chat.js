@@ -49,14 +49,14 @@ class Answer {
     Object.assign(this, { model, messages, text: "", ended: true, thumb: "none", correction: null, drawn: false });
     this.body = make("div", { class: "text", dir: "auto" });
     this.note = make("p", { class: "quiet note" }, "…");
-    this.up = this.button("Good", "＋", () => this.rate("up"), "up");
-    this.down = this.button("Bad", "－", () => this.rate("down"), "down");
+    this.up = this.button("Good", "+", () => this.rate("up"), "up");
+    this.down = this.button("Bad", "\u2212", () => this.rate("down"), "down");
     const tools = [this.up, this.down, make("button", { type: "button", class: "more", onclick: () => this.correct() }, "Correct"),
       make("button", { type: "button", class: "more", onclick: () => this.copy() }, "Copy")];
     if (!about.keeps_feedback) tools.splice(0, 3);
     this.tools = make("div", { class: "tools", role: "group", "aria-label": `What you think of ${model.id}`, hidden: true }, ...tools);
     this.element = make("article", { class: `answer ${phase(model)}`, tabindex: "0", "aria-label": `Answer of ${model.id}`, "aria-busy": "true" },
-      make("h2", {}, model.id), this.body, make("footer", {}, this.tools, this.note));
+      make("header", {}, make("h2", {}, model.id), this.note), this.body, this.tools);
     this.element.answer = this;
   }
 
@@ -67,7 +67,7 @@ class Answer {
   draw() {
     this.drawn = false;
     const was = atBottom();
-    this.body.replaceChildren(pieces(this.text));
+    this.body.replaceChildren(pieces(this.text.trimStart()));
     follow(was);
   }
 
@@ -205,7 +205,7 @@ function toggleSettings() {
 }
 
 function showNumbers() {
-  by("temperature-shown").textContent = heated ? by("temperature").value : "as suits the model";
+  by("temperature-shown").textContent = heated ? by("temperature").value : "by model";
   by("top-p-shown").textContent = by("top-p").value;
 }
 
