@@ -106,6 +106,32 @@ def record(
     return kept
 
 
+def record_unasked(work: Work, item: str, rater: str, judgement: Judgement, name: str, at: str) -> None:
+    """Record what someone said of an item that was not given to them: from a file, or while they talked to a model."""
+    work.change(
+        ROW,
+        id=name,
+        assignment=None,
+        item=item,
+        rater=rater,
+        purpose="main",
+        verdict=judgement.verdict,
+        category=category(judgement),
+        value=judgement.model_dump_json(exclude_none=True, ensure_ascii=True),
+        shown="[]",
+        correct=None,
+        milliseconds=None,
+        at=at,
+        live=1,
+        supersedes=None,
+    )
+    work.change(
+        "UPDATE items SET answered = answered + 1, wanted = CASE WHEN wanted < answered + held + 1 THEN answered + held + 1 "
+        "ELSE wanted END WHERE id = :item",
+        item=item,
+    )
+
+
 def _check_places(judgement: Judgement, count: int) -> None:
     places = [judgement.preferred, judgement.corrects, *(p for together in judgement.ranking or () for p in together)]
     if any(place is not None and not 0 <= place < count for place in places):
