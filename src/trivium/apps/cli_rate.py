@@ -70,16 +70,18 @@ class OpenOptions:
 
 def _open(options: OpenOptions) -> None:
     """Open the rating page of a run, or rate in the terminal; `trivium rate RUN` does the same."""
-    _, store = opened(options.run, options.runs, options.database)
+    folder, store = opened(options.run, options.runs, options.database)
     if options.terminal:
         from trivium.apps.terminal import rate_here
 
         rate_here(store, options.name or os.environ.get("USER") or "terminal")
         return
     from trivium.apps.web.serve import OWNER, listen, owner_link, serve, site_at
+    from trivium.apps.web.training import Training
 
     with closing(listen(options.host, options.port)) as bound:
-        site = site_at(store, options.host, bound.getsockname()[1], options.address)
+        training = None if options.database else Training(folder)  # the run looks at its recipe's database
+        site = site_at(store, options.host, bound.getsockname()[1], options.address, training)
         link = owner_link(site, options.name or OWNER)
 
         def say() -> None:
@@ -224,7 +226,7 @@ def withdraw(
     with store.reading() as work:
         person = raters.find_rater(work, rater)
     gone = take_back(store, person, "command line", reason)
-    print(f"{len(gone)} answers of {person.name} no longer count; their items are open again")
+    print(f"{len(gone)} answers of {person.name} no longer count; their items of the newest round are open again")
     models = learned_from(folder, exchange.label(person.id, person.name))
     for model in models:
         print(f"learned from them: {model}")

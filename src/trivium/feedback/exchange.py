@@ -8,7 +8,8 @@
 | instructions | `{"messages": [...]}`, from corrections |
 | answers | every answer as it was given, with the order on the screen |
 
-People appear by their id alone. A simulated or imported rater's name says what it is, so it stands instead of the id.
+What was asked to measure a model is among the answers alone: nothing learns from it. People appear by their id alone. A
+simulated or imported rater's name says what it is, so it stands instead of the id.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from trivium.base.errors import UserError
+from trivium.base.words import MEASURE
 from trivium.feedback.answers import Answer, read_answers
 from trivium.feedback.database import Database
 from trivium.feedback.items import read_items
@@ -47,6 +49,8 @@ def export(database: Database, form: str, round_number: int | None = None) -> It
     with database.reading() as work:
         people = {rater.id: label(rater.id, rater.name) for rater in list_raters(work)}
     for answer in read_answers(database, round_number):
+        if form != "answers" and items[answer.item].details.get("split") == MEASURE:
+            continue
         yield from _rows(form, answer, items[answer.item], people[answer.rater])
 
 

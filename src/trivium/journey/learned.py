@@ -1,7 +1,8 @@
 """Which results learned from a rater: the way from an answer to every model that it helped to make.
 
 A line of preferences.jsonl names its rater; a stage's record names the outputs that it read by their hash. Results that
-were put aside are looked at too.
+were put aside, and those of all rounds, are looked at too. A round starts from the tuned model and from its own list of
+preferences; what it took from the round before is answers to rate, so that alone is no learning.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from trivium.base.errors import RunError
 from trivium.base.files import read_jsonl
-from trivium.journey.record import Record, read_record
+from trivium.journey.record import Record, read_record, round_folders
 from trivium.journey.shelf import OLD
 
 
@@ -25,7 +26,7 @@ def learned_from(run: Path, rater: str) -> list[Path]:
         more = {
             folder: record
             for folder, record in records.items()
-            if folder not in found and tainted.intersection(record.inputs.values())
+            if folder not in found and tainted.intersection(_learned_inputs(record))
         }
         if not more:
             return sorted(found)
@@ -33,9 +34,13 @@ def learned_from(run: Path, rater: str) -> list[Path]:
         tainted |= {record.output_hash for record in more.values()}
 
 
+def _learned_inputs(record: Record) -> list[str]:
+    return [output for name, output in record.inputs.items() if not name.endswith("_before")]
+
+
 def _folders(run: Path) -> list[Path]:
-    aside = run / OLD
-    return [path for place in (run, aside) if place.is_dir() for path in sorted(place.iterdir()) if path.is_dir()]
+    places = [place for one in (run, *round_folders(run)) for place in (one, one / OLD) if place.is_dir()]
+    return [path for place in places for path in sorted(place.iterdir()) if path.is_dir()]
 
 
 def _record(folder: Path) -> Record | None:

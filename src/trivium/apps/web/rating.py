@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from trivium.apps.web.safety import LOOPBACK, Guard, Limits
+from trivium.apps.web.training import Training
 from trivium.base.errors import MissingExtra, RunError, UserError
 from trivium.feedback import answers, assignments, items, plan, raters
 from trivium.feedback.answers import AnsweredError, UnknownTaskError
@@ -37,6 +38,7 @@ class Site:
     database: Database
     address: str = "http://127.0.0.1"
     hosts: frozenset[str] = LOOPBACK
+    training: Training | None = None  # the run behind the page, where it can be gone on with from here
     requests: Limits = field(default_factory=lambda: Limits(per_second=20, burst=100))  # of one who is signed in
     sign_ins: Limits = field(default_factory=lambda: Limits(per_second=1, burst=30))  # from one address
 
@@ -113,6 +115,8 @@ def build(site: Site) -> Callable[..., Any]:
         from fastapi import FastAPI
     except ImportError:
         raise MissingExtra("fastapi", "web", "the rating page") from None
+    from starlette.requests import cookie_parser
+
     from trivium.apps.web.owner import add_owner
 
     app = FastAPI(title="Trivium rating", openapi_url=None, docs_url=None, redoc_url=None)
@@ -121,7 +125,13 @@ def build(site: Site) -> Callable[..., Any]:
     _add_sessions(app, site)
     _add_rating(app, site)
     add_owner(app, site)
-    return Guard(app, site.hosts)
+
+    def may_import(cookies: str) -> bool:
+        token = cookie_parser(cookies).get(COOKIE, "")
+        session = raters.session_of(site.database, token) if token else None
+        return session is not None and session.rater.role == "owner"
+
+    return Guard(app, site.hosts, may_import)
 
 
 def _add_errors(app: "FastAPI") -> None:
