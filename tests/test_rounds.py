@@ -139,14 +139,13 @@ def test_people_go_through_the_rounds_and_may_take_back_what_they_said(looped: P
         assert rate_all(database, [ada, bo], judge) > 0
     results = run_rounds(recipe, folder)
     assert results[-1].figures["rater"] == "human"
-    for number, better in (("2", True), ("3", False)):
-        rated = folder / "rounds" / number / "rate"
+    for place, better in (("2", True), ("3", False)):
+        rated = folder / "rounds" / place / "rate"
         before, after = (
             [row["answers"][0][0] for row in read_jsonl(rated / f"measured-{one}.jsonl")] for one in ("before", "after")
         )
-        tie = (
-            sum(old == new for old, new in zip(before, after, strict=True)) / 2 / 15
-        )  # nobody is asked about the same twice
+        alike = sum(old == new for old, new in zip(before, after, strict=True))  # ties, about which nobody is asked
+        tie = alike / 2 / 15
         found = read_json(rated / "win_rate.json")
         assert found["value"] == pytest.approx(1 - tie if better else tie) and found["rater"] == "human"
         assert tie < 0.4 and found["low"] <= found["value"] <= found["high"] and found["items"] == 15

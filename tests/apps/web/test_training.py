@@ -74,7 +74,7 @@ def test_nobody_else_starts_anything(page: Served, database: Database, run: Path
     stock(database, 1)
     rate_all(database, [person(database, "Ada")], lambda rater, task: {"verdict": "tie"})
     for role in ("rater", "reviewer"):
-        assert page.join(f"a {role}", role).ask("POST", "/api/owner/next", {"rounds": 2})[0] == 403  # type: ignore[arg-type]
+        assert page.join(f"a {role}", role).ask("POST", "/api/owner/next", {"rounds": 2})[0] == 403
     owner = page.join("Olga", "owner")
     assert owner.ask("POST", "/api/owner/next", {"rounds": 2}, {"X-CSRF-Token": "other"})[0] == 403
     for rounds in ("2; rm", 0, 10**9, None):
