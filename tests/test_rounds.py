@@ -155,6 +155,14 @@ def test_people_go_through_the_rounds_and_may_take_back_what_they_said(looped: P
     label = f"human:{ada.id}"
     assert {folder / "reward", folder / "align", *newest} == set(learned_from(folder, label))
 
+    first, last = rows[0], rows[-1]
+    assert (first["round"], last["round"]) == (1, 2)
+    assert (
+        set(learned_from(folder, last["answer"], "answer"))
+        == newest
+        < set(learned_from(folder, first["answer"], "answer"))
+    )
+
     withdraw(database, ada, "test", "asked for")
     rate_all(database, [bo, person(database, "Cy")], judge)
     with pytest.raises(Waiting, match="of round 3"):  # what the last round now ends in was never compared

@@ -15,11 +15,13 @@ from typer.core import TyperGroup
 
 from trivium.apps.cli_options import RunName, RunsFolder, command_of
 from trivium.base.errors import UserError
+from trivium.base.words import MEASURE
 
 if TYPE_CHECKING:
     from trivium.feedback.database import Database
 
 RUNS = Path("runs")
+MOST_TRACED = 20  # lines
 Address = Annotated[
     str | None,
     typer.Option(
@@ -207,6 +209,38 @@ def _contents(files: list[Path]) -> Iterator[tuple[Path, bytes]]:
             yield file, file.read_bytes()
         except OSError as error:
             raise explain_os_error(error, file) from None
+
+
+@rate.command()
+def trace(
+    run: RunName,
+    what: Annotated[str, typer.Argument(metavar="RATER|ANSWER", help="A rater's name or id, or an answer's id.")],
+    runs: RunsFolder = RUNS,
+    database: Address = None,
+) -> None:
+    """Follow answers to the models that learned from them."""
+    from trivium.feedback import exchange, raters
+    from trivium.feedback.items import read_items
+    from trivium.journey.learned import learned_from
+
+    folder, store = opened(run, runs, database)
+    every = list(exchange.export(store, "answers"))
+    own = [row for row in every if row["answer"] == what]
+    if own:
+        found = learned_from(folder, what, "answer")
+    else:
+        with store.reading() as work:
+            person = raters.find_rater(work, what)
+        name = exchange.label(person.id, person.name)
+        own, found = [row for row in every if row["rater"] == name], learned_from(folder, name)
+    measured = {name for name, item in read_items(store).items() if item.details.get("split") == MEASURE}
+    for row in own[:MOST_TRACED]:
+        wrote = " and ".join(one["policy"] or "unknown" for one in row["responses"])
+        use = ", to measure" if row["item"] in measured else ""
+        print(f"{row['answer']}  {row['at']}  {row['rater']}: {row['verdict']} between {wrote}{use}")
+    if len(own) > MOST_TRACED:
+        print(f"and {len(own) - MOST_TRACED} more; `trivium rate export {run} --form answers` has them all")
+    print("\n".join(f"learned from: {model}" for model in found) or "nothing learned from that yet")
 
 
 @rate.command()

@@ -15,11 +15,14 @@ from trivium.journey.record import Record, read_record, round_folders
 from trivium.journey.shelf import OLD
 
 
-def learned_from(run: Path, rater: str) -> list[Path]:
-    """The folders of finished stages that read preferences of `rater`, directly or through other stages."""
+def learned_from(run: Path, name: str, field: str = "rater") -> list[Path]:
+    """The folders of finished stages that read preferences of the rater called `name` (or those whose `field`, such as
+    'answer', is that), directly or through other stages."""
     records = {folder: record for folder in _folders(run) if (record := _record(folder)) is not None}
     tainted = {
-        record.output_hash for folder, record in records.items() if record.stage == "rate" and _names(folder, rater)
+        record.output_hash
+        for folder, record in records.items()
+        if record.stage == "rate" and _names(folder, name, field)
     }
     found: dict[Path, Record] = {}
     while True:
@@ -50,6 +53,6 @@ def _record(folder: Path) -> Record | None:
         return None
 
 
-def _names(folder: Path, rater: str) -> bool:
+def _names(folder: Path, name: str, field: str) -> bool:
     path = folder / "preferences.jsonl"
-    return path.exists() and any(row.get("rater") == rater for row in read_jsonl(path))
+    return path.exists() and any(row.get(field) == name for row in read_jsonl(path))
