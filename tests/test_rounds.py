@@ -172,6 +172,31 @@ def test_people_go_through_the_rounds_and_may_take_back_what_they_said(looped: P
     database.close()
 
 
+def test_people_may_be_asked_to_put_answers_in_order(looped: Path, tmp_path: Path) -> None:
+    pytest.importorskip("sqlalchemy", reason="the web extra is not installed: pip install 'trivium-lm[web]'")
+    folder = shutil.copytree(looped, tmp_path / "tiny")
+    recipe = recipe_of(tmp_path, "rounds=1", "rate.rater=human", "rate.human.show=rankings", "rate.pairs=null")
+    with pytest.raises(Waiting, match=r"0 of \d+ rankings are rated"):
+        run_rounds(recipe, folder, scope=Scope(until="rate"))
+    database = open_ratings(folder)
+
+    def judge(rater: Any, task: Any) -> dict[str, Any]:
+        """The longer the better; a pair is judged as one."""
+        lengths = [len(task.item.responses[place].text) for place in task.shown]
+        order = sorted(range(len(lengths)), key=lambda place: (-lengths[place], task.shown[place]))
+        if task.item.kind == "pair":
+            return {"verdict": "prefer", "preferred": order[0], "strength": 1}
+        return {"verdict": "rank", "ranking": [[place] for place in order]}
+
+    count = rate_all(database, [person(database, "Ada")], judge)
+    run_rounds(recipe, folder, scope=Scope(until="rate"))
+    rows = rows_of(folder / "rate")
+    assert count <= 40 < len(rows)  # one item a request, and all its pairs
+    assert all(len(row["chosen"]) >= len(row["rejected"]) for row in rows)
+    assert {row["split"] for row in rows} == {"train", "heldout"}
+    database.close()
+
+
 def test_rounds_need_somebody_who_rates_and_something_to_align(tmp_path: Path) -> None:
     recipe = read_recipe(write_tiny(tmp_path, text=TINY.split("rate:")[0]), ["rounds=2"])
     with pytest.raises(RecipeError, match="'rounds' is 2, and a round needs 'rate'; add it, or set rounds to 1"):

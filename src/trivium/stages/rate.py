@@ -205,14 +205,17 @@ def ask_people(
     run = context.inputs["gather"].parent  # all rounds of a run share its ratings
     database = open_ratings(run, settings.database)
     different = [one for one in measured if one.answers[0][0] != one.answers[1][0]]
-    items = [item_of(one, 1 - place / len(asked) if number > 1 else 0.0) for place, one in enumerate(asked)]
-    items += [item_of(one, 1 - place / len(different)) for place, one in enumerate(different)]  # mixed in evenly
+    offered = rankings(asked) if settings.human.show == "rankings" else [item_of(one) for one in asked]
+    if number > 1:  # in the order in which to ask them
+        offered = [replace(one, priority=1 - place / len(offered)) for place, one in enumerate(offered)]
+    measures = [replace(item_of(one), priority=1 - place / len(different)) for place, one in enumerate(different)]
+    items = [*offered, *measures]  # mixed in evenly
     status = put_before_raters(database, items, number, settings.human)
     if items and not status.done:
         missing = status.enough - status.rated - status.skipped
         of = f" of round {number}" if number > 1 else ""
         raise Waiting(
-            f"{status.rated} of {status.items} pairs{of} are rated and {missing} more are needed: rate them with "
+            f"{status.rated} of {status.items} {settings.human.show}{of} are rated and {missing} more are needed: rate them with "
             f"`trivium rate {run}`, then go on"
         )
     rounds = range(1, number + 1)
@@ -229,7 +232,7 @@ def ask_people(
     highest, stands_on = found.ceiling or (None, 0)
     write_json(context.folder / "ceiling.json", {"ceiling": highest, "pairs": stands_on, "rater": "human"})
     newest = measured[0].policies[1] if measured else ""
-    wins = quality.scores_of(database, number, [item.id for item in items[len(asked) :]], newest)
+    wins = quality.scores_of(database, number, [item.id for item in measures], newest)
     alike = len(measured) - len(different)  # ties that nobody is asked about, as many as were asked about the others
     wins += [0.5] * round(alike * len(wins) / max(1, len(different)) if different else alike)
     raters = len({row["rater"] for row in kept})
@@ -253,13 +256,29 @@ def measure(wins: Sequence[float], number: int, settings: RateSettings, context:
     return {"win_rate": found.value, "win_rate_low": found.low, "win_rate_high": found.high}
 
 
-def item_of(one: Question, priority: float) -> Item:
-    """A question as people are asked it; those of higher priority first."""
+def rankings(asked: Sequence[Question]) -> list[Item]:
+    """The answers in the pairs of each request, as one item: at most as many as can be put in order, in the order in which the
+    pairs were to be asked."""
+    from trivium.feedback.words import MOST_RESPONSES, Item, in_neutral_order
+
+    found: dict[str, Item] = {}
+    for one in asked:
+        pair, name = item_of(one), str(one.request["id"])
+        texts = [response.text for response in found[name].responses] if name in found else []
+        new = [response for response in pair.responses if response.text not in texts]
+        responses = [*(found[name].responses if name in found else ()), *new][:MOST_RESPONSES]
+        kind: Literal["pair", "ranking"] = "pair" if len(responses) == 2 else "ranking"
+        found[name] = Item(kind, one.prompt, in_neutral_order(responses), details=pair.details)
+    return list(found.values())
+
+
+def item_of(one: Question) -> Item:
+    """A question as people are asked it."""
     from trivium.feedback.words import Item, Response, in_neutral_order
 
     details = {"source": SOURCE, "prompt_id": one.request["id"], "split": one.split}
     responses = [Response(text, ended, policy) for (text, ended), policy in zip(one.answers, one.policies, strict=True)]
-    return Item("pair", one.prompt, in_neutral_order(responses), details=details, priority=priority)
+    return Item("pair", one.prompt, in_neutral_order(responses), details=details)
 
 
 def put_before_raters(database: Database, items: list[Item], number: int, plan: Plan) -> Status:
