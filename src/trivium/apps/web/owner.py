@@ -47,7 +47,7 @@ def summary(database: Database) -> dict[str, Any]:
         "guidelines": told,
         "known_items": known,
         "per_hour": pace,
-        "hours_left": left / pace if pace else None,
+        "hours_left": 0.0 if left == 0 and status.items else left / pace if pace else None,
         "raters": [_rater_row(row) for row in found.raters],
         "first_chosen": share(found.first_chosen),
         "longer_chosen": share(found.longer_chosen),

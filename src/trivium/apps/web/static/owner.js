@@ -8,7 +8,7 @@ const percent = (value) => `${Math.round(100 * value)}%`;
 const withInterval = (one) => (one ? `${percent(one.value ?? one.rate)} (${percent(one.low)} to ${percent(one.high)}) of ${one.items ?? one.answers}` : "–");
 const brief = (one) => (one ? `${percent(one.value)} of ${one.items}` : "–");
 const alphaText = (one) => (one ? `${one.value.toFixed(2)} (${one.low.toFixed(2)} to ${one.high.toFixed(2)})` : "not known");
-const hours = (value) => (value === null ? "not known yet" : value < 1 ? `about ${Math.max(1, Math.round(60 * value))} min` : `about ${value.toFixed(1)} h`);
+const hours = (value) => (value === null ? "not known yet" : value === 0 ? "none" : value < 1 ? `about ${Math.max(1, Math.round(60 * value))} min` : `about ${value.toFixed(1)} h`);
 
 function complain(text) {
   by("message").textContent = text;
@@ -65,12 +65,13 @@ function drawCards() {
 function drawRound() {
   const { status } = shown;
   by("close-round").hidden = me.role !== "owner";
-  by("close-round").className = status.closed ? "" : "primary";
+  by("close-round").className = status.closed || status.done ? "" : "primary";
   by("close-round").textContent = status.closed ? "Open the round again" : "Close the round";
+  const how = shown.training ? "the button below (or trivium run)" : "the next trivium run";
   by("go-on-text").textContent = status.closed
-    ? "The round is closed: raters get no more items, and the next trivium run goes on with the answers that are there."
-    : status.done ? "There are enough answers: the next trivium run goes on with them."
-    : `The run goes on once ${status.enough} items are done. Closing the round lets the next trivium run go on with the answers that are there; raters then get no more items.`;
+    ? `The round is closed: raters get no more items, and ${how} goes on with the answers that are there.`
+    : status.done ? `There are enough answers: ${how} goes on with them.`
+    : `The run goes on once ${status.enough} items are done. Closing the round lets it go on with the answers that are there; raters then get no more items.`;
 }
 
 // The run goes on in a process of its own; while it does, this page looks again by itself.
