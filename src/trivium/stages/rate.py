@@ -218,7 +218,7 @@ def ask_people(
             f"{status.rated} of {status.items} {settings.human.show}{of} are rated and {missing} more are needed: rate them with "
             f"`trivium rate {run}`, then go on"
         )
-    rounds = range(1, number + 1)
+    rounds = range(number + 1)  # 0: what was said outside of any
     rows = [{**row, "round": one} for one in rounds for row in exchange.export(database, "preferences", one)]
     kept = list(fitting(rows, context.inputs["finetune"]))
     if not kept:

@@ -115,8 +115,6 @@ def build(site: Site) -> Callable[..., Any]:
         from fastapi import FastAPI
     except ImportError:
         raise MissingExtra("fastapi", "web", "the rating page") from None
-    from starlette.requests import cookie_parser
-
     from trivium.apps.web.owner import add_owner
 
     app = FastAPI(title="Trivium rating", openapi_url=None, docs_url=None, redoc_url=None)
@@ -126,12 +124,7 @@ def build(site: Site) -> Callable[..., Any]:
     _add_rating(app, site)
     add_owner(app, site)
 
-    def may_import(cookies: str) -> bool:
-        token = cookie_parser(cookies).get(COOKIE, "")
-        session = raters.session_of(site.database, token) if token else None
-        return session is not None and session.rater.role == "owner"
-
-    return Guard(app, site.hosts, may_import)
+    return Guard(app, site.hosts)
 
 
 def _add_errors(app: "FastAPI") -> None:

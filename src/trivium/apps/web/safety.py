@@ -6,7 +6,6 @@ a limit before anything looks at it, and every answer forbids the browser all bu
 
 from __future__ import annotations
 
-import asyncio
 import json
 import threading
 import time
@@ -22,7 +21,6 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 MOST_BYTES = 2_000_000  # of a request's body
 MOST_IMPORTED = 64_000_000  # of a file that an owner imports
-SLOWEST, SLOWEST_IMPORT = 60, 900  # seconds in which a body must have arrived
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'"
@@ -78,13 +76,10 @@ class Limits:
 
 
 class Guard:
-    """The outermost layer. `may_import` says whether the cookie header of a request is an owner's: a large body
-    is read from no one else."""
+    """The outermost layer of the application."""
 
-    def __init__(
-        self, app: App, hosts: frozenset[str], may_import: Callable[[str], bool] = lambda cookies: False
-    ) -> None:
-        self._app, self._hosts, self._may_import = app, hosts, may_import
+    def __init__(self, app: App, hosts: frozenset[str]) -> None:
+        self._app, self._hosts = app, hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse, or hand on with the body read and the headers added."""
@@ -106,14 +101,7 @@ class Guard:
         if scope["method"] != "GET" and origin and origin.split("://")[-1] != host:
             await refuse(with_headers, 403, "this request comes from another page; open the rating page itself")
             return
-        cookies = headers.get(b"cookie", b"").decode("latin-1")
-        large = scope["path"] == "/api/owner/import" and await asyncio.to_thread(self._may_import, cookies)
-        try:
-            async with asyncio.timeout(SLOWEST_IMPORT if large else SLOWEST):
-                body = await read_body(receive, MOST_IMPORTED if large else MOST_BYTES)
-        except TimeoutError:
-            await refuse(with_headers, 408, "this took too long to arrive; send it again")
-            return
+        body = await read_body(receive, MOST_IMPORTED if scope["path"] == "/api/owner/import" else MOST_BYTES)
         if body is None:
             await refuse(with_headers, 413, "this is too large to be sent; shorten it and send it again")
             return
