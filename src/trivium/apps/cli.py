@@ -15,7 +15,16 @@ import typer
 
 from trivium import __version__
 from trivium.apps import cli_data, cli_plan, cli_rate, cli_runs, cli_serve
-from trivium.apps.cli_options import RecipePath, RunOptions, RunsFolder, RunsName, SetValues, StageOptions, command_of
+from trivium.apps.cli_options import (
+    AlignOptions,
+    RecipePath,
+    RunOptions,
+    RunsFolder,
+    RunsName,
+    SetValues,
+    StageOptions,
+    command_of,
+)
 from trivium.apps.ranks import in_job, keep_for_launcher, rank_here
 from trivium.base.errors import Interrupted, TriviumError
 
@@ -76,13 +85,15 @@ def _run(options: RunOptions) -> None:
 
 
 def _command_for(stage: str) -> None:
+    options_of = AlignOptions if stage == "align" else StageOptions
+
     def run_stage(options: StageOptions) -> None:
         from trivium.apps.cli_run import run_recipe
 
         run_recipe(options, stage)
 
     run_stage.__doc__ = PURPOSES[stage]
-    app.command(stage, rich_help_panel=STAGE_PANEL)(command_of(StageOptions, run_stage))
+    app.command(stage, rich_help_panel=STAGE_PANEL)(command_of(options_of, run_stage))
 
 
 @app.command(rich_help_panel=MAKING)

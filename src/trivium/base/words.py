@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Role = Literal["system", "user", "assistant"]
+MEASURE = "measure"  # the split of pairs that compare two models: nothing is trained on them, or chosen by them
 
 
 @dataclass(frozen=True)

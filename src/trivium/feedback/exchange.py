@@ -9,7 +9,7 @@
 | answers | every answer as it was given, with the order on the screen |
 
 Points on single answers are preferences too: what one person found good over what they found bad, for the same prompt.
-People appear by their id alone. A simulated or imported rater's name says what it is, so it stands instead of the id.
+What was asked to measure a model is among the answers alone: nothing learns from it. People appear by their id alone. A simulated or imported rater's name says what it is, so it stands instead of the id.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from trivium.base.errors import UserError
-from trivium.base.words import Message
+from trivium.base.words import MEASURE, Message
 from trivium.feedback.answers import Answer, read_answers
 from trivium.feedback.database import Database
 from trivium.feedback.items import read_items
@@ -51,6 +51,8 @@ def export(database: Database, form: str, round_number: int | None = None) -> It
     thumbs: dict[tuple[str, tuple[Message, ...]], list[tuple[Answer, Item]]] = {}
     for answer in read_answers(database, round_number):
         item = items[answer.item]
+        if form != "answers" and item.details.get("split") == MEASURE:
+            continue
         yield from _rows(form, answer, item, people[answer.rater])
         if item.kind == "likert" and opinion(answer.judgement) is not None:
             thumbs.setdefault((answer.rater, item.prompt), []).append((answer, item))
