@@ -9,7 +9,8 @@
 | answers | every answer as it was given, with the order on the screen |
 
 Points on single answers are preferences too: what one person found good over what they found bad, for the same prompt.
-What was asked to measure a model is among the answers alone: nothing learns from it. People appear by their id alone. A simulated or imported rater's name says what it is, so it stands instead of the id.
+What was asked to measure a model is among the answers alone: nothing learns from it. People appear by their id alone. A
+simulated or imported rater's name says what it is, so it stands instead of the id.
 """
 
 from __future__ import annotations
