@@ -31,7 +31,7 @@ from typing import Any
 import yaml
 
 from figures import Figure, finish
-from measure import TRIVIUM, interleave, machine, tell, watch
+from measure import TRIVIUM, interleave, machine, offline, tell, watch
 
 SIDES = Path(__file__).resolve().parent / "sides"
 SIZES = {"width": 256, "layers": 4, "heads": 8, "length": 128, "rows": 32}
@@ -80,7 +80,7 @@ class Bench:
 
     @property
     def environment(self) -> dict[str, str]:
-        return {"OMP_NUM_THREADS": str(self.threads), "HF_HUB_OFFLINE": "1"}
+        return offline(self.threads)
 
     @property
     def documents(self) -> Path:

@@ -190,9 +190,7 @@ def padded(rows: Sequence[Row], pad: int) -> Rows:
         tokens[number, :size] = row.ids
         types[number, :size] = row.types
         real[number, :size] = True
-    made = Rows(
-        torch.from_numpy(tokens), torch.from_numpy(real), torch.from_numpy(types), packed=_packed(rows, width)
-    )
+    made = Rows(torch.from_numpy(tokens), torch.from_numpy(real), torch.from_numpy(types), packed=_packed(rows, width))
     if rows[0].asked is None:
         return made
     asked = torch.zeros_like(made.tokens)

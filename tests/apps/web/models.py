@@ -23,11 +23,12 @@ from trivium.base.device import choose_machine
 from trivium.feedback.database import Database
 from trivium.journey.record import read_record, write_record
 from trivium.model.architecture import Architecture
-from trivium.stages.finetune_task import FinetuneTaskSettings, Setup, make_model, save
+from trivium.stages.finetune_task import FinetuneTaskSettings, save
 from trivium.task.declaration import Task
 from trivium.tokenizer import Tokenizer
 from trivium.tokenizer import train as train_tokenizer
 from trivium.train.record import save_model_folder
+from trivium.tune.setup import Setup, make_model
 from trivium.world.documents import documents
 
 LIMIT = 160  # tokens that the models read
