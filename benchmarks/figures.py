@@ -94,10 +94,11 @@ def finish(name: str, figures: Sequence[Figure], where: str, *, quick: bool) -> 
 
 
 def write_results(name: str, figures: Sequence[Figure], where: str, folder: Path = RESULTS) -> Path:
-    """Write NAME.json, one entry a figure, and return its path."""
-    content = {figure.key: entry(figure, where) for figure in figures}
+    """Write NAME.json, one entry a figure, and return its path. What a run that measures a part leaves out stays."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.json"
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    content = known | {figure.key: entry(figure, where) for figure in figures}
     path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return path
 

@@ -56,6 +56,11 @@ def machine(threads: int = 0) -> str:
     return ", ".join(parts)
 
 
+def offline(threads: int) -> dict[str, str]:
+    """The environment of a side: so many threads, and no network."""
+    return {"OMP_NUM_THREADS": str(threads), "HF_HUB_OFFLINE": "1"}
+
+
 def processor() -> str:
     """The processor's name as the system gives it, with family and model where the name hides them."""
     found: dict[str, str] = {}

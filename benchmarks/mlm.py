@@ -1,6 +1,7 @@
 """Masked models: speed against the Hugging Face Trainer, and what is learned of film reviews and of the little world.
 
-    python benchmarks/mlm.py --reviews movie_reviews.zip [--seeds 0 1 2] [--threads 2] [--quick]
+    python benchmarks/mlm.py --reviews movie_reviews.zip [--only speed reviews world] [--seeds 0 1 2] [--threads 2]
+        [--quick]
 
 `mlm_vs_hf` is samples a second against the Trainer with `BertForMaskedLM`, on the CPU, in turn. Both sides train a BERT of the
 same sizes on the same rows: the reviews' sentences (one a line), at their own lengths, framed by the same tokenizer, 15% of
@@ -30,7 +31,7 @@ from typing import Any
 import yaml
 
 from figures import Figure, finish
-from measure import TRIVIUM, interleave, machine, tell, watch
+from measure import TRIVIUM, interleave, machine, offline, tell, watch
 
 SIDES = Path(__file__).resolve().parent / "sides"
 SIZES = {"width": 256, "layers": 4, "heads": 8, "length": 128, "rows": 32}
@@ -38,6 +39,7 @@ LEFT_OUT = 5
 STEPS, QUICK_STEPS = 65, 15
 MINUTES, QUICK_MINUTES = 10.0, 0.4
 TRIAL_STEPS = 40
+PARTS = ("speed", "reviews", "world")
 REVIEWS: dict[str, dict[str, Any]] = {
     "tokenize": {"vocab_size": 4096, "masked_tokens": True},
     "pretrain": {
@@ -78,7 +80,7 @@ class Bench:
 
     @property
     def environment(self) -> dict[str, str]:
-        return {"OMP_NUM_THREADS": str(self.threads), "HF_HUB_OFFLINE": "1"}
+        return offline(self.threads)
 
     @property
     def documents(self) -> Path:
@@ -164,49 +166,44 @@ class Bench:
         return figures
 
 
-def figures_of(
-    speeds: dict[str, list[float]],
-    reviews: Sequence[dict[str, float]],
-    world: Sequence[dict[str, float]],
-    seeds: Sequence[int],
-) -> list[Figure]:
-    """The speed against both of the peer's settings, and what was learned."""
+def speed_figures(speeds: dict[str, list[float]], seeds: Sequence[int]) -> list[Figure]:
+    """The speed against both of the peer's settings."""
+    for name, rates in speeds.items():
+        tell(f"{name}: {statistics.median(rates):.1f} samples/s")
 
     def ratio(key: str, peer: str, bar: float | None, aim: float | None, note: str) -> Figure:
         values = [mine / other for mine, other in zip(speeds["Trivium"], speeds[peer], strict=True)]
         own, theirs = speeds["Trivium"], speeds[peer]
         return Figure(key, values, seeds, "samples/s", bar=bar, aim=aim, ours=own, peer=theirs, note=note)
 
-    unigram = statistics.median(row["unigram_loss"] for row in reviews)
-    loss = statistics.median(row["valid_loss"] for row in reviews)
-    majority = statistics.median(row["pair_majority"] for row in world)
-    cpu = statistics.median(row["training_seconds"] for row in reviews)
     return [
         ratio("mlm_vs_hf", "Trainer default", 2.5, 7, "the Trainer as it comes: float32, rows as they come"),
         ratio("mlm_vs_hf_best", "Trainer best", None, None, "the Trainer with bf16=True and rows grouped by length"),
-        Figure(
-            "movie_masked_accuracy",
-            [row["masked_accuracy"] for row in reviews],
-            seeds,
-            bar=0.36,
-            aim=0.40,
-            note=f"{cpu:.0f} s of training; loss {loss:.2f} nats, of frequencies alone {unigram:.2f}",
-        ),
-        Figure(
-            "nsp_accuracy",
-            [row["pair_accuracy"] for row in world],
-            seeds,
-            bar=0.90,
-            aim=0.97,
-            note=f"the commoner answer is {majority:.1%} of the held-out pairs",
-        ),
     ]
+
+
+def review_figure(reviews: Sequence[dict[str, float]], seeds: Sequence[int]) -> Figure:
+    """What was learned of the reviews."""
+    unigram = statistics.median(row["unigram_loss"] for row in reviews)
+    loss = statistics.median(row["valid_loss"] for row in reviews)
+    cpu = statistics.median(row["training_seconds"] for row in reviews)
+    note = f"{cpu:.0f} s of training; loss {loss:.2f} nats, of frequencies alone {unigram:.2f}"
+    found = [row["masked_accuracy"] for row in reviews]
+    return Figure("movie_masked_accuracy", found, seeds, bar=0.36, aim=0.40, note=note)
+
+
+def world_figure(world: Sequence[dict[str, float]], seeds: Sequence[int]) -> Figure:
+    """What was learned of the world's pairs."""
+    majority = statistics.median(row["pair_majority"] for row in world)
+    note = f"the commoner answer is {majority:.1%} of the held-out pairs"
+    return Figure("nsp_accuracy", [row["pair_accuracy"] for row in world], seeds, bar=0.90, aim=0.97, note=note)
 
 
 def main() -> None:
     """Measure, and print and write the figures."""
     parser = argparse.ArgumentParser(description="Masked models: speed and what they learn.")
     parser.add_argument("--reviews", type=Path, required=True, metavar="FILE", help="movie_reviews.zip of nltk_data")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--quick", action="store_true", help="one seed, few steps")
@@ -223,12 +220,14 @@ def main() -> None:
             "Trainer default": bench.speed("mlm_transformers"),
             "Trainer best": bench.speed("mlm_transformers", "--best"),
         }
-        speeds = interleave(sides, seeds)
-        for name, rates in speeds.items():
-            tell(f"{name}: {statistics.median(rates):.1f} samples/s")
-        reviews = interleave({"reviews": bench.found}, seeds)["reviews"]
-        world = interleave({"world": bench.told}, seeds)["world"]
-    finish("mlm", figures_of(speeds, reviews, world, seeds), where, quick=given.quick)
+        figures: list[Figure] = []
+        if "speed" in given.only:
+            figures += speed_figures(interleave(sides, seeds), seeds)
+        if "reviews" in given.only:
+            figures.append(review_figure(interleave({"reviews": bench.found}, seeds)["reviews"], seeds))
+        if "world" in given.only:
+            figures.append(world_figure(interleave({"world": bench.told}, seeds)["world"], seeds))
+    finish("mlm", figures, where, quick=given.quick)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Any
 
 from figures import Figure, finish
-from measure import ROOT, TRIVIUM, interleave, machine, watch
+from measure import ROOT, TRIVIUM, interleave, machine, offline, watch
 
 ITERATIONS, QUICK_ITERATIONS = 2000, 200
 WINDOW = 64
@@ -78,7 +78,7 @@ class Bench:
 
     @property
     def environment(self) -> dict[str, str]:
-        return {"OMP_NUM_THREADS": str(self.threads), "HF_HUB_OFFLINE": "1"}
+        return offline(self.threads)
 
     @property
     def valid(self) -> Path:

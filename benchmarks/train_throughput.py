@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from figures import Figure, finish
-from measure import ROOT, TRIVIUM, interleave, machine, tell, watch
+from measure import ROOT, TRIVIUM, interleave, machine, offline, tell, watch
 from time_to_loss import copy_nanogpt, write_characters
 
 SIDES = Path(__file__).resolve().parent / "sides"
@@ -85,7 +85,7 @@ class Bench:
 
     @property
     def environment(self) -> dict[str, str]:
-        return {"OMP_NUM_THREADS": str(self.threads), "HF_HUB_OFFLINE": "1"}
+        return offline(self.threads)
 
     @property
     def stream(self) -> Path:

@@ -128,6 +128,7 @@ def test_a_run_on_text_alone_tells_its_headline(tmp_path: Path) -> None:
 def test_no_file_that_a_trainer_reads_holds_the_raters_utility(finished: Path) -> None:
     rows = [json.loads(line) for line in (finished / "rate" / "preferences.jsonl").read_text().splitlines()]
     expected = {"prompt", "chosen", "rejected", "chosen_ended", "rejected_ended", "rater", "at", "prompt_id", "split"}
+    expected |= {"round", "chosen_policy", "rejected_policy"}
     assert all(set(row) == expected and row["rater"] == "simulated:world" for row in rows)
     requests = {split: {row["prompt_id"] for row in rows if row["split"] == split} for split in ("train", "heldout")}
     assert requests["train"] and requests["heldout"] and not requests["train"] & requests["heldout"]

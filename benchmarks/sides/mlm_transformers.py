@@ -4,31 +4,20 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy
 import torch
+from clock import Clock
 from transformers import (
     AutoTokenizer,
     BertConfig,
     BertForMaskedLM,
     DataCollatorForLanguageModeling,
     Trainer,
-    TrainerCallback,
     TrainingArguments,
 )
-
-
-class Clock(TrainerCallback):
-    """Notes when each step ends."""
-
-    def __init__(self) -> None:
-        self.times: list[float] = []
-
-    def on_step_end(self, *arguments: Any, **named: Any) -> None:
-        self.times.append(time.perf_counter())
 
 
 class Rows(torch.utils.data.Dataset):  # type: ignore[type-arg]

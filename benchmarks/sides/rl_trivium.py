@@ -10,15 +10,16 @@ from types import SimpleNamespace
 from typing import Any
 
 import rl_task
-import torch
 
 from trivium.base.progress import Context, read_metrics
+from trivium.base.words import Message
 from trivium.generate.engine import Engine
 from trivium.model.folder import load
 from trivium.optim.settings import OptimizerSettings, ScheduleSettings
 from trivium.rl.course import Learner
-from trivium.rl.players import Players, read_requests
-from trivium.rl.rewards import LearnedReward, Normaliser
+from trivium.rl.players import Players
+from trivium.rl.prompts import Prompt
+from trivium.rl.rewards import LearnedReward, Normaliser, Rewards
 from trivium.stages import align_grpo, align_ppo
 from trivium.tokenizer import Tokenizer
 from trivium.train.distributed import Team, join
@@ -26,21 +27,18 @@ from trivium.train.fit import make_optimizer
 from trivium.train.layout import place
 
 
-class Verifiable:
-    """The task's reward, of answers' texts."""
+def worth(prompt: Prompt, text: str, length: int) -> float:
+    """The task's reward, of an answer's text."""
+    return rl_task.reward(text)
 
-    def __init__(self, tokenizer: Tokenizer, prompts: list[list[int]]) -> None:
-        self.tokenizer = tokenizer
-        self.starts = {tuple(prompt): len(prompt) for prompt in prompts}
-        self.longest = max(self.starts.values())
 
-    def __call__(self, tokens: torch.Tensor, totals: torch.Tensor) -> torch.Tensor:
-        rows = [row[:total] for row, total in zip(tokens.tolist(), totals.tolist(), strict=True)]
-        return torch.tensor([rl_task.reward(self.tokenizer.decode(row[self.start(row) :])) for row in rows])
-
-    def start(self, row: list[int]) -> int:
-        """Where the answer begins: behind the request that the row begins with."""
-        return next(size for size in range(self.longest, 0, -1) if tuple(row[:size]) in self.starts)
+def prompts_of(path: Path, tokenizer: Tokenizer) -> list[Prompt]:
+    """The requests of the task."""
+    found = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        messages = tuple(Message(**turn) for turn in json.loads(line)["messages"])
+        found.append(Prompt(tuple(tokenizer.render(messages, add_generation_prompt=True).ids), messages))
+    return found
 
 
 def players_of(given: argparse.Namespace, team: Team) -> Players:
@@ -49,17 +47,19 @@ def players_of(given: argparse.Namespace, team: Team) -> Players:
     tokenizer = Tokenizer.load(folder / "model")
     policy = load(folder / "model")
     layout = place(policy, team, whole=True)
-    prompts = [ids for _, ids in read_requests(folder / "prompts.jsonl", tokenizer)]
     stops = () if given.fixed else (tokenizer.end_of_turn, tokenizer.end_of_text)
-    learned = LearnedReward(load(folder / "reward", head="score").eval(), Normaliser(0.0, 1.0))
-    reward: Any = learned if given.method == "ppo" else Verifiable(tokenizer, prompts)
+    if given.method == "ppo":
+        learned = {"learned": LearnedReward(load(folder / "reward", head="score").eval(), Normaliser(0.0, 1.0))}
+        reward = Rewards(learned, {}, {"learned": 1.0}, tokenizer)
+    else:
+        reward = Rewards({}, {"task": worth}, {"task": 1.0}, tokenizer)
     nothing: Any = SimpleNamespace()
     return Players(
         policy=policy,
         reference=load(folder / "model").eval(),
         reward=reward,
         engine=Engine(policy, stops, given.samples),
-        prompts=prompts,
+        prompts=prompts_of(folder / "prompts.jsonl", tokenizer),
         looks=[],
         instructions=nothing,
         tokenizer=tokenizer,

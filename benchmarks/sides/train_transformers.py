@@ -4,23 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy
 import torch
-from transformers import Qwen3Config, Qwen3ForCausalLM, Trainer, TrainerCallback, TrainingArguments
-
-
-class Clock(TrainerCallback):
-    """Notes when each step ends."""
-
-    def __init__(self) -> None:
-        self.times: list[float] = []
-
-    def on_step_end(self, *arguments: Any, **named: Any) -> None:
-        self.times.append(time.perf_counter())
+from clock import Clock
+from transformers import Qwen3Config, Qwen3ForCausalLM, Trainer, TrainingArguments
 
 
 class Rows(torch.utils.data.Dataset):  # type: ignore[type-arg]

@@ -31,10 +31,10 @@ def run(
     from pathlib import Path
 
     from trivium.journey.recipe import read_recipe
-    from trivium.journey.runner import run as run_recipe
+    from trivium.journey.rounds import run_rounds
 
     read = read_recipe(Path(recipe), [*set, *([f"name={json.dumps(name)}"] if name else [])])
-    return run_recipe(read, Path(runs) / read.name)
+    return run_rounds(read, Path(runs) / read.name)
 
 
 def load(run: str | Path, stage: str | None = None, *, device: str = "auto") -> Assistant:

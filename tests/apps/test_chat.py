@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import io
+import json
+import os
+import pty
+import select
+import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,7 +29,7 @@ class Echo:
         self.stage, self.answers = stage, stage != "pretrain"
         self.given: list[Any] = []
 
-    def stream(self, said: list[Message], *, temperature: float, seed: int) -> Iterator[str]:
+    def stream(self, said: list[Message], *, temperature: float, seed: int, max_new_tokens: int = 256) -> Iterator[str]:
         self.given.append(([message.content for message in said], temperature, seed))
         yield from ("you said ", said[-1].content)
 
@@ -75,6 +82,28 @@ def test_commands(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
     assert "four" not in out
 
 
+def test_system_seed_retry_and_saving(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    loader = Loader()
+    talk_file, text_file = tmp_path / "talk.jsonl", tmp_path / "talk.txt"
+    text = "/retry\n/save x.jsonl\n/system Be brief.\n/seed 4\none\n/retry\n/seed 4\n/retry\ntwo \\\nlines\n"
+    text += f"/most 0\n/most 9\n/save {talk_file}\n/save {text_file}\n/save {text_file}\n/save\n/save /nowhere/x.txt\n"
+    piped(monkeypatch, text, Chat(loader))
+    out = capsys.readouterr().out
+    given = loader.made[0].given
+    assert [one[0] for one in given[:3]] == [["Be brief.", "one"]] * 3  # asked again, not after its own answer
+    assert given[0][2] == given[2][2] != given[1][2]  # the same seed, the same draws
+    assert given[3][0] == ["Be brief.", "one", "you said one", "two \nlines"]
+    (row,) = [json.loads(line) for line in talk_file.read_text().splitlines()]
+    assert [turn["role"] for turn in row["messages"]] == ["system", "user", "assistant", "user", "assistant"]
+    assert text_file.read_text().startswith("system: Be brief.\n\nuser: one\n\nassistant: you said one")
+    for told in ("nothing was asked yet", "nothing to save yet", "most is 256; give a whole number", "most is 9"):
+        assert told in out
+    assert "talk.txt: is there already; name a new file" in out and "name a file: /save talk.jsonl" in out
+    assert "/nowhere/x.txt" in out
+
+
 def test_a_model_that_only_continues_is_not_given_the_conversation_and_is_not_greedy() -> None:
     loader = Loader()
     chat = Chat(loader, "pretrain")
@@ -113,3 +142,52 @@ def test_an_answer_that_is_interrupted_or_fails_is_not_remembered(
     monkeypatch.setattr(loader.made[0], "stream", echo)
     "".join(chat.answer("two"))
     assert loader.made[0].given[0][0] == ["two"]
+
+
+TERMINAL = """
+import sys
+from tests.apps.test_chat import Loader
+from trivium.apps.chat import Chat, talk
+talk(Chat(Loader()))
+"""
+
+
+def typed(keys: list[str], state: Path) -> str:
+    """What a terminal shows where these are typed one after the other, each once the prompt is back."""
+    control, terminal = pty.openpty()
+    environment = {**os.environ, "XDG_STATE_HOME": str(state), "TERM": "dumb", "PYTHONPATH": "src:."}
+    process = subprocess.Popen(
+        [sys.executable, "-c", TERMINAL], stdin=terminal, stdout=terminal, stderr=terminal, env=environment
+    )
+    os.close(terminal)
+    shown, deadline = b"", time.monotonic() + 60
+    try:
+        for number, key in enumerate(keys, 1):
+            while shown.count(b"\n> ") < number:
+                assert select.select([control], [], [], max(0.0, deadline - time.monotonic()))[0], shown.decode()
+                shown += os.read(control, 4096)
+            os.write(control, key.encode())
+        while True:
+            try:
+                more = os.read(control, 4096)
+            except OSError:
+                break
+            if not more:
+                break
+            shown += more
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+        process.wait()
+        os.close(control)
+    return shown.decode()
+
+
+def test_at_a_terminal_lines_of_earlier_conversations_come_back_and_tab_completes(tmp_path: Path) -> None:
+    pytest.importorskip("readline")
+    first = typed(["one\n", "/te\t0.5\n", "\x04"], tmp_path)
+    assert "talking to align" in first and "you said one" in first and "temperature is 0.5" in first
+    again = typed(["\x1b[A\x1b[A\n", "/quit\n"], tmp_path)  # two up: the line before the command
+    assert "you said one" in again
+    kept = tmp_path / "trivium" / "chat_history"
+    assert kept.read_text().splitlines()[0] == "one" and kept.stat().st_mode & 0o777 == 0o600

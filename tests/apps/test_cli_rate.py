@@ -64,6 +64,16 @@ def test_status_export_backup_and_withdrawal(run: Path, shell: Shell) -> None:
     assert code == 0 and "copy.db: 6 items, 6 rows of answers, 1 raters" in told
     assert shell("status", "mine", "--database", "sqlite:///copy.db")[1].startswith("6 of 6")
     assert "is there already" in shell("backup", "mine", "copy.db")[1]
+    answer = read_answers(database)[0]
+    code, told = shell("trace", "mine", answer.id)
+    assert (
+        code == 0
+        and told.count("human:") == 1
+        and told.startswith(f"{answer.id} {answer.at} human:{ada.id}: prefer between")
+    )
+    assert "between new and old" in told and told.endswith("nothing learned from that yet")
+    assert shell("trace", "mine", "Ada")[1].count(f"human:{ada.id}: prefer") == 6
+    assert shell("trace", "mine", "Eve") == (2, "error: there is no rater 'Eve'; there are: Ada")
     code, told = shell("withdraw", "mine", "Ada")
     assert code == 0 and told.startswith("6 answers of Ada no longer count")
     assert read_answers(database) == []

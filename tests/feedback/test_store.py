@@ -17,7 +17,7 @@ from trivium.feedback.answers import AnsweredError, UnknownTaskError
 from trivium.feedback.backup import back_up
 from trivium.feedback.database import Database
 from trivium.feedback.plan import read_audit
-from trivium.feedback.raters import AccessError, find_rater
+from trivium.feedback.raters import AccessError, find_rater, pause
 from trivium.feedback.words import Item, JudgementError, Response
 
 
@@ -178,6 +178,21 @@ def test_a_rater_who_misses_known_items_is_paused(database: Database) -> None:
         assert find_rater(work, good.id).paused is None
     assert len(answers.read_answers(database, purposes=("gold",))) >= 6 + 6
     assert all(answer.correct is None for answer in answers.read_answers(database))
+
+
+def test_an_answer_of_someone_paused_is_kept_and_does_not_count(database: Database) -> None:
+    stock(database, 3)
+    ada = person(database, "Ada")
+    held = assignments.take(database, ada, 2)
+    with database.writing() as work:
+        pause(work, ada, "by the owner", "test")
+    assert [say(database, ada, task) for task in held] == ["paused"] * len(held)
+    assert answers.read_answers(database) == []
+    with database.reading() as work:
+        assert work.value("SELECT count(*) FROM answers") == len(held)
+        assert work.value("SELECT sum(held) FROM items") == 0
+    assert rate_all(database, [person(database, "Bo")], lambda rater, task: LEFT) == 3
+    assert state(database).done
 
 
 def test_some_pairs_come_again_swapped_and_count_once(database: Database) -> None:

@@ -122,3 +122,25 @@ def test_every_real_stage_has_its_own_hash_and_leaves_out_the_journey() -> None:
         assert not reached & {"journey", "apps", "__init__.py", "__main__.py"}
     modules = {module for module in {**STAGES, **ALGORITHMS}.values() if isinstance(module, str)}
     assert len(set(found.values())) == len(modules)
+
+
+def test_what_is_remembered_is_what_was_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    memory = tmp_path / "memory.json"
+    monkeypatch.setattr(code, "_memory_file", lambda: memory)
+    source = code.ROOT / "stages" / "rate.py"
+
+    def fresh() -> str:
+        for cached in (code._memory, code._code_of):
+            cached.cache_clear()
+        return code.code_hash(source)
+
+    read = fresh()
+    assert memory.is_file()
+    monkeypatch.setattr(code.ast, "parse", lambda *given: pytest.fail("read again"))
+    assert fresh() == read
+    monkeypatch.undo()
+    monkeypatch.setattr(code, "_memory_file", lambda: memory)
+    memory.write_text("{damaged", encoding="utf-8")
+    assert fresh() == read
+    for cached in (code._memory, code._code_of):
+        cached.cache_clear()

@@ -120,13 +120,14 @@ def test_a_tagger_learns_its_items_and_tags_long_texts_whole(base: Path, spellin
     assert len(reader.tag_words([long])[0]) == len(long)
 
 
-def test_answers_are_found_in_the_context_and_silence_is_learned(base: Path) -> None:
-    task = world("questions", views={"head": {"dropout": 0.0, "window_overlap": 16}})
+@pytest.mark.parametrize("matching", [False, True])
+def test_answers_are_found_in_the_context_and_silence_is_learned(base: Path, matching: bool) -> None:
+    task = world("questions", views={"head": {"matching": matching, "dropout": 0.0, "window_overlap": 16}})
     chosen = settings(task, epochs=60, optimizer={"adam_learning_rate": 0.005})
     assert isinstance(chosen.task, Task)
     splits = read(chosen.task, 0)
     setup = setup_of(base, chosen, splits.names)
-    model, _ = train(setup, splits.train[:32], Context(folder=base.parent / "span", inputs={}))
+    model, _ = train(setup, splits.train[:32], Context(folder=base.parent / f"span{matching}", inputs={}))
     told = Predictor(model, setup.tokenizer, chosen.task, setup.machine).answer(splits.train[:32])  # type: ignore[arg-type]
     right = [one.answers[0][1] if one.answers else "" for one in splits.train[:32]]  # type: ignore[union-attr]
     assert "" in right
@@ -166,6 +167,7 @@ def test_micro_batches_do_not_change_the_gradient(
     found = []
     for parts in (1, 4):
         monkeypatch.setattr("trivium.data.tasks.batches.PARTS", parts)
+        monkeypatch.setattr("trivium.data.tasks.batches.LEAST_TOKENS", 0)
         model = make_model(setup)
         torch.nn.init.normal_(model.head_out.weight, generator=torch.Generator().manual_seed(0))
         job, _ = make_job(setup, splits.train, model)

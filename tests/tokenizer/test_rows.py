@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 
 from tests.tokenizer.tiny import tiny_tokenizer
 from trivium.tokenizer.letters import SIZE, letters_of, number_of
-from trivium.tokenizer.rows import context_rows, padded, prompt_ids, shorten, spelled, text_row, windows, word_rows
+from trivium.tokenizer.rows import (
+    context_rows,
+    in_question,
+    padded,
+    prompt_ids,
+    shorten,
+    spelled,
+    text_row,
+    windows,
+    word_rows,
+)
 
 TOKENIZER = tiny_tokenizer()
 SIZES = st.lists(st.integers(1, 5), min_size=1, max_size=60)
@@ -82,6 +92,17 @@ def test_a_question_is_whole_in_every_row_of_its_context() -> None:
         assert set(asked) <= set(row.ids)
         told += [row.ids[place] for place in row.own]
     assert told == context
+
+
+def test_words_that_the_question_has_are_told_of_every_token_and_window() -> None:
+    question, context = "Where does ANNA-Lou live?", "Anna lives here. Annabel does not. " * 6
+    spans = TOKENIZER.encode_spans(context)
+    told = in_question(question, context, spans)
+    words = ["".join(context[a:b] for a, b, hit in zip(spans.starts, spans.ends, told, strict=True) if hit)]
+    assert words[0].split() == ["Anna", "does"] * 6
+    for row in context_rows(TOKENIZER, question, spans.ids, 40, 10, told):
+        assert row.asked is not None
+        assert [place in row.asked for place in row.places] == told[row.first : row.first + len(row.places)]
 
 
 def test_a_prompt_keeps_what_stands_around_its_text() -> None:

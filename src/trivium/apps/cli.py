@@ -14,8 +14,17 @@ from typing import Annotated, NoReturn
 import typer
 
 from trivium import __version__
-from trivium.apps import cli_data, cli_plan, cli_rate, cli_runs
-from trivium.apps.cli_options import RecipePath, RunOptions, RunsFolder, RunsName, SetValues, StageOptions, command_of
+from trivium.apps import cli_data, cli_plan, cli_rate, cli_runs, cli_serve
+from trivium.apps.cli_options import (
+    AlignOptions,
+    RecipePath,
+    RunOptions,
+    RunsFolder,
+    RunsName,
+    SetValues,
+    StageOptions,
+    command_of,
+)
 from trivium.apps.ranks import in_job, keep_for_launcher, rank_here
 from trivium.base.errors import Interrupted, TriviumError
 
@@ -76,13 +85,15 @@ def _run(options: RunOptions) -> None:
 
 
 def _command_for(stage: str) -> None:
+    options_of = AlignOptions if stage == "align" else StageOptions
+
     def run_stage(options: StageOptions) -> None:
         from trivium.apps.cli_run import run_recipe
 
         run_recipe(options, stage)
 
     run_stage.__doc__ = PURPOSES[stage]
-    app.command(stage, rich_help_panel=STAGE_PANEL)(command_of(StageOptions, run_stage))
+    app.command(stage, rich_help_panel=STAGE_PANEL)(command_of(options_of, run_stage))
 
 
 @app.command(rich_help_panel=MAKING)
@@ -142,6 +153,7 @@ for _stage in PURPOSES:
     if _stage != "rate":  # that word opens the rating page; the stage runs with `trivium run --until rate`
         _command_for(_stage)
 app.command("chat", rich_help_panel=RUNS)(cli_runs.chat)
+app.command("serve", rich_help_panel=RUNS)(command_of(cli_serve.ServeOptions, cli_serve.serve))
 app.command("predict", rich_help_panel=RUNS)(cli_runs.predict)
 app.command("compare", rich_help_panel=RUNS)(cli_runs.compare)
 app.command("report", rich_help_panel=RUNS)(cli_runs.report)

@@ -15,6 +15,9 @@ import typer
 Options = TypeVar("Options")
 
 RecipePath = Annotated[Path, typer.Argument(metavar="RECIPE", help="The recipe, a YAML file.", show_default=False)]
+RecipeOrRun = Annotated[
+    Path, typer.Argument(metavar="RECIPE", help="The recipe, a YAML file; or a run, to go on with.", show_default=False)
+]
 RunName = Annotated[Path, typer.Argument(metavar="RUN", help="A run: its folder, or its name.", show_default=False)]
 SetValues = Annotated[
     list[str] | None,
@@ -39,12 +42,17 @@ Accept = Annotated[
 ]
 Until = Annotated[str | None, typer.Option("--until", metavar="STAGE", help="Stop after this stage.")]
 
+Rounds = Annotated[
+    int | None,
+    typer.Option("--rounds", min=1, help="How often to rate the newest model's answers and align to all ratings."),
+]
+
 
 @dataclass(frozen=True)
 class StageOptions:
     """What a command that runs stages takes."""
 
-    recipe: RecipePath
+    recipe: RecipeOrRun
     set: SetValues = None
     runs: RunsFolder = Path("runs")
     name: RunsName = None
@@ -55,6 +63,13 @@ class StageOptions:
     verify: Verify = False
     strict: Strict = False
     accept: Accept = False
+
+
+@dataclass(frozen=True)
+class AlignOptions(StageOptions):
+    """What `trivium align` takes."""
+
+    rounds: Rounds = None
 
 
 @dataclass(frozen=True)

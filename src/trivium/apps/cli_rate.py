@@ -15,11 +15,13 @@ from typer.core import TyperGroup
 
 from trivium.apps.cli_options import RunName, RunsFolder, command_of
 from trivium.base.errors import UserError
+from trivium.base.words import MEASURE
 
 if TYPE_CHECKING:
     from trivium.feedback.database import Database
 
 RUNS = Path("runs")
+MOST_TRACED = 20  # lines
 Address = Annotated[
     str | None,
     typer.Option(
@@ -70,16 +72,18 @@ class OpenOptions:
 
 def _open(options: OpenOptions) -> None:
     """Open the rating page of a run, or rate in the terminal; `trivium rate RUN` does the same."""
-    _, store = opened(options.run, options.runs, options.database)
+    folder, store = opened(options.run, options.runs, options.database)
     if options.terminal:
         from trivium.apps.terminal import rate_here
 
         rate_here(store, options.name or os.environ.get("USER") or "terminal")
         return
     from trivium.apps.web.serve import OWNER, listen, owner_link, serve, site_at
+    from trivium.apps.web.training import Training
 
     with closing(listen(options.host, options.port)) as bound:
-        site = site_at(store, options.host, bound.getsockname()[1], options.address)
+        training = None if options.database else Training(folder)  # the run looks at its recipe's database
+        site = site_at(store, options.host, bound.getsockname()[1], options.address, training)
         link = owner_link(site, options.name or OWNER)
 
         def say() -> None:
@@ -208,6 +212,38 @@ def _contents(files: list[Path]) -> Iterator[tuple[Path, bytes]]:
 
 
 @rate.command()
+def trace(
+    run: RunName,
+    what: Annotated[str, typer.Argument(metavar="RATER|ANSWER", help="A rater's name or id, or an answer's id.")],
+    runs: RunsFolder = RUNS,
+    database: Address = None,
+) -> None:
+    """Follow answers to the models that learned from them."""
+    from trivium.feedback import exchange, raters
+    from trivium.feedback.items import read_items
+    from trivium.journey.learned import learned_from
+
+    folder, store = opened(run, runs, database)
+    every = list(exchange.export(store, "answers"))
+    own = [row for row in every if row["answer"] == what]
+    if own:
+        found = learned_from(folder, what, "answer")
+    else:
+        with store.reading() as work:
+            person = raters.find_rater(work, what)
+        name = exchange.label(person.id, person.name)
+        own, found = [row for row in every if row["rater"] == name], learned_from(folder, name)
+    measured = {name for name, item in read_items(store).items() if item.details.get("split") == MEASURE}
+    for row in own[:MOST_TRACED]:
+        wrote = " and ".join(one["policy"] or "unknown" for one in row["responses"])
+        use = ", to measure" if row["item"] in measured else ""
+        print(f"{row['answer']}  {row['at']}  {row['rater']}: {row['verdict']} between {wrote}{use}")
+    if len(own) > MOST_TRACED:
+        print(f"and {len(own) - MOST_TRACED} more; `trivium rate export {run} --form answers` has them all")
+    print("\n".join(f"learned from: {model}" for model in found) or "nothing learned from that yet")
+
+
+@rate.command()
 def withdraw(
     run: RunName,
     rater: Annotated[str, typer.Argument(help="Name or id of the rater.")],
@@ -224,7 +260,7 @@ def withdraw(
     with store.reading() as work:
         person = raters.find_rater(work, rater)
     gone = take_back(store, person, "command line", reason)
-    print(f"{len(gone)} answers of {person.name} no longer count; their items are open again")
+    print(f"{len(gone)} answers of {person.name} no longer count; their items of the newest round are open again")
     models = learned_from(folder, exchange.label(person.id, person.name))
     for model in models:
         print(f"learned from them: {model}")

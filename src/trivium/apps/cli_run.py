@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from trivium.apps.cli_options import StageOptions
+from trivium.apps.cli_options import AlignOptions, StageOptions
 from trivium.apps.display import display_for
 from trivium.apps.ranks import ranks_here
 from trivium.apps.stopping import Stopping
@@ -16,8 +16,9 @@ from trivium.journey.check import check
 from trivium.journey.follow import Lead, follow
 from trivium.journey.graph import STAGES, is_named, with_named
 from trivium.journey.recipe import read_recipe
-from trivium.journey.runner import Scope, run
-from trivium.journey.runs import models_of
+from trivium.journey.rounds import run_rounds
+from trivium.journey.runner import Scope
+from trivium.journey.runs import is_run, models_of
 
 
 def run_recipe(options: StageOptions, until: str | None) -> None:
@@ -37,16 +38,17 @@ def _lead(options: StageOptions, until: str | None, lead: Lead) -> None:
     for stage in [*(options.redo or []), *([until] if until else [])]:
         if stage not in with_named([stage]):
             raise RecipeError(f"there is no stage '{stage}'; the stages are {', '.join(STAGES)}")
-    recipe = read_recipe(options.recipe, _overrides(options))
+    goes_on = options.recipe.is_dir() and is_run(options.recipe)
+    path = options.recipe / "recipe.yaml" if goes_on else options.recipe
+    recipe = read_recipe(path, _overrides(options))
     if options.accept:
         followers = [name for name, settings in recipe.sections.items() if hasattr(settings, "accept")]
-        accepted = [f"{name}.accept=true" for name in followers]
-        recipe = read_recipe(options.recipe, [*_overrides(options), *accepted])
-    folder = options.runs / recipe.name
+        recipe = read_recipe(path, [*_overrides(options), *(f"{name}.accept=true" for name in followers)])
+    folder = options.recipe if goes_on and not options.name else options.runs / recipe.name
     console = Console()
     scope = Scope(until=until, redo=frozenset(options.redo or []), verify=options.verify)
     with Stopping() as stopping, display_for(console) as display:
-        results = run(recipe, folder, report=display, stopping=stopping, scope=scope, lead=lead)
+        results = run_rounds(recipe, folder, report=display, stopping=stopping, scope=scope, lead=lead)
     console.print(f"\nreport   {folder / 'report.html'}", highlight=False, soft_wrap=True)
     for result in results:
         if is_named(result.stage, "finetune"):
@@ -60,7 +62,14 @@ def _lead(options: StageOptions, until: str | None, lead: Lead) -> None:
 
 
 def _overrides(options: StageOptions) -> list[str]:
-    own = {"name": options.name, "device": options.device, "threads": options.threads, "parallel": options.parallel}
+    rounds = options.rounds if isinstance(options, AlignOptions) else None
+    own = {
+        "rounds": rounds,
+        "name": options.name,
+        "device": options.device,
+        "threads": options.threads,
+        "parallel": options.parallel,
+    }
     if options.strict:
         own["gather.strict"] = True
     return [*(options.set or []), *(f"{key}={json.dumps(value)}" for key, value in own.items() if value is not None)]

@@ -20,7 +20,7 @@ from rich.progress import Progress as Bars
 from trivium.apps.figures import duration, headline, live, progressed
 from trivium.base.progress import Progress
 from trivium.base.words import StageResult
-from trivium.journey.runner import Event, StageStarted
+from trivium.journey.runner import Event, RoundStarted, StageStarted
 
 EVERY = 10.0  # seconds between two plain lines
 WINDOW = 60  # reports over which the speed is taken
@@ -77,6 +77,8 @@ class LineDisplay:
             self._print(f"{event.stage}: stage {event.number} of {event.total} {_begun(event)}")
         elif isinstance(event, StageResult):
             self._print(f"{event.stage}: {_ended(event)}")
+        elif isinstance(event, RoundStarted):
+            self._print(_round(event))
         elif event.note:
             self._print(f"{event.stage}: {event.note}")
         else:
@@ -129,6 +131,8 @@ class LiveDisplay:
             style, colour = ("dim", "dim") if event.how == "reused" else ("bold", "green")
             line = f"[{colour}]{mark}[/] [{style}]{event.stage:<{NAME}}[/] {escape(_ended(event))}"
             self._console.print(line, highlight=False, style="dim" if event.how == "reused" else None)
+        elif isinstance(event, RoundStarted):
+            self._console.print(_round(event), style="bold", highlight=False)
         elif event.note:
             self._console.print(f"  {event.stage:<{NAME}} {event.note}", style="yellow", markup=False, highlight=False)
         else:
@@ -148,6 +152,10 @@ class LiveDisplay:
 
 def _begun(event: StageStarted) -> str:
     return {"resumed": "goes on where it stopped", "continued": "goes on with more steps"}.get(event.how, "starts")
+
+
+def _round(event: RoundStarted) -> str:
+    return f"round {event.number} of {event.total}" if event.number <= event.total else f"measuring round {event.total}"
 
 
 def _ended(result: StageResult) -> str:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Role = Literal["system", "user", "assistant"]
+MEASURE = "measure"  # the split of pairs that compare two models: nothing is trained on them, or chosen by them
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,9 @@ class Rows:
 
     `tokens`, `types`: int64 (B, T); `real`: bool (B, T), False on padding; `types` tell a pair's first text (0) from its
     second (1). A tagger may also read spelling: `words` int64 (B, T) is the row of `letters` (W + 1, C) that each token
-    belongs to, 0 for none.
+    belongs to, 0 for none. A span finder may also read `asked` int64 (B, T): 1 on tokens of words that the question has too.
+    `packed`, where that spares much padding, int64 (P, Q): several rows after each other in one, as places in the flat (B T),
+    -1 where nothing stands.
     """
 
     tokens: Tensor
@@ -121,6 +124,8 @@ class Rows:
     types: Tensor
     words: Tensor | None = None
     letters: Tensor | None = None
+    asked: Tensor | None = None
+    packed: Tensor | None = None
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """What raters said: recording it once, whatever happens on the way, taking it back, and reading it.
 
 An answer carries an id that its sender chose: sent twice, it is one answer. It is taken where its item still needs one,
-also after its lease; where others were faster it is kept, but does not count ('late'). Undo and withdrawal add a row.
+also after its lease; where others were faster ('late'), or its rater is paused by now ('paused'), it is kept, but does not
+count. Undo and withdrawal add a row.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from trivium.base.errors import UserError
 from trivium.feedback.assignments import Task, read_task
 from trivium.feedback.database import Database, Work
 from trivium.feedback.plan import LEASE, Plan, note, now, read_plan, seconds
-from trivium.feedback.raters import Rater, pause
+from trivium.feedback.raters import Rater, find_rater, pause
 from trivium.feedback.words import (
     Judgement,
     JudgementError,
@@ -26,7 +27,7 @@ from trivium.feedback.words import (
     reordered,
 )
 
-Kept = Literal["counted", "known", "late"]
+Kept = Literal["counted", "known", "late", "paused"]
 ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 ROW = (
     "INSERT INTO answers (id, assignment, item, rater, purpose, verdict, category, value, shown, correct, milliseconds, at, "
@@ -81,7 +82,8 @@ def record(
         _check_places(judgement, len(task.shown))
         own = reordered(judgement, task.shown)
         check_judgement(own, task.item.kind, task.item.responses, task.item.axes)
-        kept = _count(work, task, own, row["state"])
+        paused = find_rater(work, rater.id).paused is not None
+        kept = _set_aside(work, task, row["state"]) if paused else _count(work, task, own, row["state"])
         work.change(
             ROW,
             id=answer_id,
@@ -104,6 +106,32 @@ def record(
         if task.purpose == "gold" and rater.role == "rater":
             _watch(work, rater, read_plan(work))
     return kept
+
+
+def record_unasked(work: Work, item: str, rater: str, judgement: Judgement, name: str, at: str) -> None:
+    """Record what someone said of an item that was not given to them: from a file, or while they talked to a model."""
+    work.change(
+        ROW,
+        id=name,
+        assignment=None,
+        item=item,
+        rater=rater,
+        purpose="main",
+        verdict=judgement.verdict,
+        category=category(judgement),
+        value=judgement.model_dump_json(exclude_none=True, ensure_ascii=True),
+        shown="[]",
+        correct=None,
+        milliseconds=None,
+        at=at,
+        live=1,
+        supersedes=None,
+    )
+    work.change(
+        "UPDATE items SET answered = answered + 1, wanted = CASE WHEN wanted < answered + held + 1 THEN answered + held + 1 "
+        "ELSE wanted END WHERE id = :item",
+        item=item,
+    )
 
 
 def _check_places(judgement: Judgement, count: int) -> None:
@@ -129,6 +157,14 @@ def _count(work: Work, task: Task, judgement: Judgement, state: str) -> Kept:
     state = "skipped" if judgement.verdict == "skip" else "done"
     work.change("UPDATE assignments SET state = :state WHERE id = :id", state=state, id=task.id)
     return "counted"
+
+
+def _set_aside(work: Work, task: Task, state: str) -> Kept:
+    """Book the answer of someone who is paused: its item goes to others."""
+    if task.purpose == "main" and state == "open":
+        work.change("UPDATE items SET held = held - 1 WHERE id = :item", item=task.item.id)
+    work.change("UPDATE assignments SET state = 'late' WHERE id = :id", id=task.id)
+    return "paused"
 
 
 def _is_correct(judgement: Judgement, task: Task) -> int | None:

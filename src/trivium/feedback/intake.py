@@ -20,12 +20,12 @@ from typing import Any, Literal
 from trivium.base.errors import DataError, UserError
 from trivium.base.files import hash_bytes
 from trivium.base.words import Message
-from trivium.feedback.answers import ROW
+from trivium.feedback.answers import record_unasked
 from trivium.feedback.database import Database, Work
 from trivium.feedback.items import current_round, offer
 from trivium.feedback.plan import note, now
 from trivium.feedback.raters import ensure_rater
-from trivium.feedback.words import Item, Judgement, Response, as_text, category, in_neutral_order
+from trivium.feedback.words import Item, Judgement, Response, as_text, in_neutral_order
 from trivium.tokenizer.layout import without_surrogates
 
 What = Literal["items", "gold", "answers"]
@@ -63,28 +63,7 @@ def _answer(work: Work, item: Item, found: Item, name: str) -> int:
     answer_id = f"i-{hash_bytes(key.encode())[:32]}"
     if work.value("SELECT 1 FROM answers WHERE id = :id", id=answer_id):
         return 0
-    work.change(
-        ROW,
-        id=answer_id,
-        assignment=None,
-        item=item.id,
-        rater=rater.id,
-        purpose="main",
-        verdict=judgement.verdict,
-        category=category(judgement),
-        value=judgement.model_dump_json(exclude_none=True, ensure_ascii=True),
-        shown="[]",
-        correct=None,
-        milliseconds=None,
-        at=str(details.get("at") or now()),
-        live=1,
-        supersedes=None,
-    )
-    work.change(
-        "UPDATE items SET answered = answered + 1, wanted = CASE WHEN wanted < answered + held + 1 THEN answered + held + 1 "
-        "ELSE wanted END WHERE id = :item",
-        item=item.id,
-    )
+    record_unasked(work, item.id, rater.id, judgement, answer_id, str(details.get("at") or now()))
     return 1
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -25,6 +25,10 @@ You may rewrite an answer (E); what you write is learned from."""
 class Plan(Settings):
     """What the people who own a round decide about it."""
 
+    show: Literal["pairs", "rankings"] = Field(
+        default="pairs",
+        description="two answers at a time, or all answers to a request, up to five, to be put in order",
+    )
     answers_each: int = Field(default=1, ge=1, le=20, description="raters who see each pair")
     more_on_split: int = Field(default=1, ge=0, le=10, description="further raters where those disagree")
     enough: float = Field(default=1.0, gt=0, le=1, description="share of the pairs to rate before the run goes on")

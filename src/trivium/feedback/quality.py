@@ -6,7 +6,7 @@ Counts come as (successes, of how many), so that whoever shows them can add an i
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from trivium.feedback.agreement import Alpha, alpha, ceiling
@@ -82,6 +82,29 @@ def measure(database: Database, round_number: int | None = None) -> Quality:
         strengths=bradley_terry({item: duels(found, items[item]) for item, found in grouped(main).items()}),
         counts={name: sum(category(one.judgement) == name for one in pairs) for name in CATEGORIES},
     )
+
+
+def strengths_over_all(database: Database) -> Strengths:
+    """How the models of all rounds compare: each round's pairs alone would not join the first model to the last."""
+    known = read_items(database)
+    said = grouped(one for one in read_answers(database) if one.judgement.verdict != "skip")
+    return bradley_terry({item: duels(found, known[item]) for item, found in said.items()})
+
+
+def scores_of(database: Database, round_number: int, items: Collection[str], policy: str) -> list[float]:
+    """For each of the items that was rated, how `policy`'s response did against the other one: 1 won, 0.5 tie, 0 lost; the mean
+    over its raters."""
+    known, wanted = read_items(database, round_number), set(items)
+    found = []
+    for name, said in grouped(read_answers(database, round_number)).items():
+        won = (
+            [score if one == policy else 1 - score for one, _, score in duels(said, known[name])]
+            if name in wanted
+            else []
+        )
+        if won:
+            found.append(sum(won) / len(won))
+    return found
 
 
 def _of_rater(

@@ -55,6 +55,10 @@ def stage_faults(recipe: Recipe, names: Collection[str], stages: StageTable = ST
     stages = with_named(sections, stages)
     gather: Any = sections.get("gather")
     faults = _device_faults(recipe)
+    lacking = [name for name in ("rate", "align") if name not in sections and recipe.rounds > 1]
+    faults += [
+        f"'rounds' is {recipe.rounds}, and a round needs '{name}'; add it, or set rounds to 1" for name in lacking
+    ]
     for name in sections:
         if name not in names:
             continue

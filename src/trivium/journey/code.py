@@ -3,30 +3,42 @@
 Imports are found in the source, never by running it; those under `if TYPE_CHECKING:` do not count. Comments and
 docstrings do not count either: better words must not cost a training run. Installed libraries are not in the hash
 (their versions are in the stage's record).
+
+What a source's content says is remembered where Python keeps compiled modules: reading all of it takes most of a second,
+at every start.
 """
 
 from __future__ import annotations
 
 import ast
+import contextlib
 import functools
+import importlib.util
 import io
+import json
 import tokenize
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeAlias
 
-from trivium.base.files import hash_bytes, hash_file, hash_json
+from trivium.base.errors import TriviumError
+from trivium.base.files import hash_bytes, hash_file, hash_json, write_atomic
 
 ROOT = Path(__file__).resolve().parent.parent  # src/trivium
+Code: TypeAlias = tuple[str, tuple[str, ...]]  # the hash of a file's code, and the modules that it names in imports
 
 
 def code_hash(source: str | Path, root: Path = ROOT) -> str:
     """One hash for the file `source` and all that it imports from the package `root`; data files beside them count."""
     start = Path(source).resolve()
+    before = len(_memory())
     files = {start} | _reached(start, root)
     data = {beside for file in files - {start} for beside in file.parent.rglob("*") if _is_data(beside)}
     hashes = {_name(file, root): _code_of(file)[0] for file in files} | {
         _name(file, root): hash_file(file) for file in data
     }
+    if len(_memory()) > before:
+        _remember({hash_file(file) for file in ROOT.rglob("*.py")})
     return hash_json(hashes)
 
 
@@ -68,11 +80,42 @@ def _files_of(module: str, root: Path) -> Iterator[Path]:
 
 
 @functools.cache
-def _code_of(file: Path) -> tuple[str, tuple[str, ...]]:
+def _code_of(file: Path) -> Code:
     """The hash of the file's code without comments and docstrings, and the modules that it names in imports."""
-    text = file.read_text(encoding="utf-8")
-    tree = ast.parse(text, str(file))
-    return hash_bytes(_without_words(text, tree).encode()), tuple(_imports(tree, file))
+    content = file.read_bytes()
+    memory, known_as = _memory(), hash_bytes(content)
+    if known_as not in memory:
+        text = content.decode("utf-8").replace("\r\n", "\n")
+        tree = ast.parse(text, str(file))
+        memory[known_as] = hash_bytes(_without_words(text, tree).encode()), tuple(_imports(tree, file))
+    return memory[known_as]
+
+
+@functools.cache
+def _memory_file() -> Path:
+    """Another one for each version of this file: what it says of a source is its own."""
+    compiled = Path(importlib.util.cache_from_source(__file__))
+    return compiled.with_name(f"{compiled.stem}-{hash_file(Path(__file__))[:16]}.json")
+
+
+@functools.cache
+def _memory() -> dict[str, Code]:
+    """By the hash of a file's content. It is only a memory: where it cannot be read, everything is read again."""
+    try:
+        content = json.loads(_memory_file().read_text(encoding="utf-8"))
+        return {str(name): (str(code), tuple(map(str, modules))) for name, (code, modules) in content.items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def _remember(there: set[str]) -> None:
+    """Write the memory of what is `there`; where that cannot be written, the next start takes longer."""
+    kept = {name: code for name, code in _memory().items() if name in there}
+    with contextlib.suppress(OSError, TriviumError):
+        for old in _memory_file().parent.glob(f"{_memory_file().name.rpartition('-')[0]}-*.json"):
+            if old != _memory_file():
+                old.unlink()
+        write_atomic(_memory_file(), json.dumps(kept))
 
 
 def _imports(tree: ast.AST, file: Path) -> Iterator[str]:

@@ -21,7 +21,7 @@ from trivium.data.shards import Shard, without_documents
 from trivium.journey import lineage
 from trivium.journey.hashes import FileHashes, hash_outputs, output_hash
 from trivium.journey.keys import key_of
-from trivium.journey.record import Record, now, read_record, write_record
+from trivium.journey.record import Record, now, read_record, round_folders, write_record
 
 SPLITS = ("train", "valid")
 
@@ -76,11 +76,13 @@ def _who_saw(run: Path, places: list[int]) -> Iterator[tuple[str, int | None]]:
         return
     yield "pretrain", sample // settings["batch_size"] + 1
     after = {"pretrain"}
-    for path in sorted(run.glob("*/trivium/stage.json"), key=lambda path: path.stat().st_mtime):
-        other = read_record(path.parent.parent)
-        if other and after & other.inputs.keys() and (path.parent.parent / "config.json").exists():
-            after.add(other.stage)
-            yield other.stage, None
+    for place in (run, *round_folders(run)):
+        for path in sorted(place.glob("*/trivium/stage.json"), key=lambda path: path.stat().st_mtime):
+            folder = path.parent.parent
+            other = read_record(folder)
+            if other and after & other.inputs.keys() and (folder / "config.json").exists():
+                after.add(other.stage)
+                yield folder.relative_to(run).as_posix(), None
 
 
 def _forget_tokens(run: Path, found: dict[str, dict[int, str]]) -> int:

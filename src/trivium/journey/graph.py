@@ -164,8 +164,9 @@ def _settings_class(module: Any) -> type[Settings]:
     return found
 
 
-def in_order(present: Collection[str], stages: StageTable = STAGES) -> list[Stage]:
-    """The stages of `present`, in running order. Raises RecipeError naming every stage that is needed and missing."""
+def in_order(present: Collection[str], stages: StageTable = STAGES, given: Collection[str] = ()) -> list[Stage]:
+    """The stages of `present`, in running order; `given` ones are finished elsewhere. Raises RecipeError naming every stage that
+    is needed and missing."""
     found = [load_stage(name, stages) for name in stages if name in present]
     if not found:
         raise RecipeError(f"the recipe asks for no stage; add at least one of these sections: {', '.join(stages)}")
@@ -173,7 +174,7 @@ def in_order(present: Collection[str], stages: StageTable = STAGES) -> list[Stag
         f"'{stage.name}' needs '{need}', which the recipe does not have; add a line '{need}:' (its defaults are fine)"
         for stage in found
         for need in stage.needs
-        if need not in present
+        if need not in present and need not in given
     ]
     if faults:
         raise RecipeError("\n".join(faults))

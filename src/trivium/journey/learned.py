@@ -1,7 +1,8 @@
 """Which results learned from a rater: the way from an answer to every model that it helped to make.
 
 A line of preferences.jsonl names its rater; a stage's record names the outputs that it read by their hash. Results that
-were put aside are looked at too.
+were put aside, and those of all rounds, are looked at too. A round starts from the tuned model and from its own list of
+preferences; what it took from the round before is answers to rate, so that alone is no learning.
 """
 
 from __future__ import annotations
@@ -10,22 +11,25 @@ from pathlib import Path
 
 from trivium.base.errors import RunError
 from trivium.base.files import read_jsonl
-from trivium.journey.record import Record, read_record
+from trivium.journey.record import Record, read_record, round_folders
 from trivium.journey.shelf import OLD
 
 
-def learned_from(run: Path, rater: str) -> list[Path]:
-    """The folders of finished stages that read preferences of `rater`, directly or through other stages."""
+def learned_from(run: Path, name: str, field: str = "rater") -> list[Path]:
+    """The folders of finished stages that read preferences of the rater called `name` (or those whose `field`, such as
+    'answer', is that), directly or through other stages."""
     records = {folder: record for folder in _folders(run) if (record := _record(folder)) is not None}
     tainted = {
-        record.output_hash for folder, record in records.items() if record.stage == "rate" and _names(folder, rater)
+        record.output_hash
+        for folder, record in records.items()
+        if record.stage == "rate" and _names(folder, name, field)
     }
     found: dict[Path, Record] = {}
     while True:
         more = {
             folder: record
             for folder, record in records.items()
-            if folder not in found and tainted.intersection(record.inputs.values())
+            if folder not in found and tainted.intersection(_learned_inputs(record))
         }
         if not more:
             return sorted(found)
@@ -33,9 +37,13 @@ def learned_from(run: Path, rater: str) -> list[Path]:
         tainted |= {record.output_hash for record in more.values()}
 
 
+def _learned_inputs(record: Record) -> list[str]:
+    return [output for name, output in record.inputs.items() if not name.endswith("_before")]
+
+
 def _folders(run: Path) -> list[Path]:
-    aside = run / OLD
-    return [path for place in (run, aside) if place.is_dir() for path in sorted(place.iterdir()) if path.is_dir()]
+    places = [place for one in (run, *round_folders(run)) for place in (one, one / OLD) if place.is_dir()]
+    return [path for place in places for path in sorted(place.iterdir()) if path.is_dir()]
 
 
 def _record(folder: Path) -> Record | None:
@@ -45,6 +53,6 @@ def _record(folder: Path) -> Record | None:
         return None
 
 
-def _names(folder: Path, rater: str) -> bool:
+def _names(folder: Path, name: str, field: str) -> bool:
     path = folder / "preferences.jsonl"
-    return path.exists() and any(row.get("rater") == rater for row in read_jsonl(path))
+    return path.exists() and any(row.get(field) == name for row in read_jsonl(path))

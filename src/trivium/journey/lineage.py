@@ -14,7 +14,7 @@ from typing import Any
 from trivium.base.errors import RunError
 from trivium.base.files import hash_file, hash_json, read_json, write_json
 from trivium.journey.hashes import FileHashes, changed_outputs, output_hash
-from trivium.journey.record import Record, now, read_record
+from trivium.journey.record import Record, now, read_record, round_folders
 
 START = "0" * 64
 
@@ -83,7 +83,7 @@ def lineage_faults(run: Path) -> list[str]:
     for path in sorted(run.glob("*/trivium/stage.json")):
         faults += _verify_stage(path.parent.parent, newest, hashes)
     faults += [f"{run / name}: told of in lineage.json, but not there" for name in newest if not (run / name).is_dir()]
-    return faults
+    return faults + [fault for folder in round_folders(run) for fault in lineage_faults(folder)]
 
 
 def _verify_stage(folder: Path, newest: Mapping[str, Mapping[str, Any]], hashes: FileHashes) -> list[str]:

@@ -32,6 +32,12 @@ class Recipe(Settings):
     seed: int = Field(0, ge=0, description="every random choice of the run follows from it")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="where the models train")
     threads: int = Field(0, ge=0, description="CPU threads; 0 for all cores")
+    rounds: int = Field(
+        1,
+        ge=1,
+        le=1000,
+        description="how often the newest model's answers are rated and alignment learns from all ratings",
+    )
     parallel: Parallel = Field(
         "auto", description="a model on several processes: replicate it, shard it, or shard what does not fit (auto)"
     )

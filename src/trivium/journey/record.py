@@ -130,6 +130,11 @@ def versions() -> dict[str, str]:
     return {"trivium": __version__, "python": sys.version.split()[0], "torch": torch, "platform": platform.platform()}
 
 
+def round_folders(run: Path) -> list[Path]:
+    """The folders of the later rounds of a run, in order: RUN/rounds/2 and on."""
+    return sorted((path for path in run.glob("rounds/*") if path.name.isdecimal()), key=lambda path: int(path.name))
+
+
 def now() -> str:
     """The time in ISO 8601, UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")

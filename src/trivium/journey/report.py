@@ -26,6 +26,7 @@ from trivium.journey.report_lineage import lineage
 from trivium.journey.report_panel import verdicts
 from trivium.journey.report_phases import decks, example, phase_rows
 from trivium.journey.report_read import Run, read_run
+from trivium.journey.report_rounds import rounds
 from trivium.journey.report_scores import score_tables, wins
 from trivium.journey.report_tasks import task_parts
 from trivium.journey.report_transfer import transfer_part
@@ -69,6 +70,8 @@ def render(run: Run) -> str:
     script = (HERE / "report.js").read_text(encoding="utf-8")
     drawn, no_drawings = curves(run)
     questions, requests = decks(run)
+    looped = rounds(run)
+    faults = [*run.faults, *(looped.faults if looped else ())]
     return _template().render(
         run=run,
         name=label(run.name),
@@ -90,6 +93,7 @@ def render(run: Run) -> str:
         tasks=task_parts(run),
         transfer=transfer_part(run),
         learning=verdicts(run),
+        rounds=looped,
         curves=[(curve, None if curve.svg is None else Markup(curve.svg)) for curve in drawn],
         no_drawings=no_drawings,
         data=data(run),
@@ -97,8 +101,8 @@ def render(run: Run) -> str:
         lineage=lineage(run),
         commands=commands(run),
         glossary=GLOSSARY,
-        faults=[label(fault, 300) for fault in run.faults[:MOST_FAULTS]],
-        more_faults=max(0, len(run.faults) - MOST_FAULTS),
+        faults=[label(fault, 300) for fault in faults[:MOST_FAULTS]],
+        more_faults=max(0, len(faults) - MOST_FAULTS),
         written=f"{datetime.now(UTC):%d %B %Y, %H:%M} UTC".lstrip("0"),
     )
 

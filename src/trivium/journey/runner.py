@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from trivium.base.config import Settings
-from trivium.base.errors import Interrupted, TriviumError
+from trivium.base.errors import Interrupted, RunError, TriviumError
 from trivium.base.files import hold_lock, write_atomic
 from trivium.base.progress import Context, Progress
 from trivium.base.ranks import ALONE
@@ -29,7 +29,7 @@ from trivium.journey.graph import STAGES, Stage, StageTable, in_order, needed_fo
 from trivium.journey.hashes import FileHashes, hash_outputs, output_hash
 from trivium.journey.keys import key_of, parts_of
 from trivium.journey.recipe import Recipe, require_paths, write_recipe
-from trivium.journey.record import Parts, Record, now, read_pending, versions, write_pending, write_record
+from trivium.journey.record import Parts, Record, now, read_pending, read_record, versions, write_pending, write_record
 from trivium.journey.shelf import Place, settle
 
 
@@ -43,17 +43,29 @@ class StageStarted:
     how: str
 
 
-Event = Progress | StageStarted | StageResult
+@dataclass(frozen=True)
+class RoundStarted:
+    """The `number`-th of `total` rounds of rating and alignment begins; one more than `total` only measures the last one."""
+
+    number: int
+    total: int
+
+
+Event = Progress | StageStarted | StageResult | RoundStarted
 Report = Callable[[Event], None]
 
 
 @dataclass(frozen=True)
 class Scope:
-    """How much of the recipe to run: `until` a stage, some stages again, and whether to read every file to trust it."""
+    """How much of the recipe to run: `until` a stage, some stages again, and whether to read every file to trust it.
+
+    `given` are the folders of stages that are finished elsewhere, by the names under which stages read them.
+    """
 
     until: str | None = None
     redo: frozenset[str] = frozenset()
     verify: bool = False
+    given: Mapping[str, Path] = field(default_factory=dict)
 
 
 def run(
@@ -68,11 +80,12 @@ def run(
 ) -> list[StageResult]:
     """Run the recipe in `folder` and return what each stage left, in order; RUN/report.html tells it to people.
 
+    `given` are the folders of stages that are finished elsewhere, by the names under which stages read them.
     Raises RecipeError before anything is spent, RunError where the folder cannot be used, Interrupted when `stopping`
     turned True and all is saved, and whatever error a stage raises.
     """
     stages = with_named(recipe.sections, stages)
-    order = in_order(recipe.sections, stages)
+    order = in_order(recipe.sections, stages, scope.given)
     if scope.until:
         wanted = needed_for(scope.until, recipe.sections, stages)
         order = [stage for stage in order if stage.name in wanted]
@@ -85,7 +98,8 @@ def run(
         lineage.read_lineage(folder)  # a damaged one is told before anything is spent
         write_atomic(folder / "recipe.yaml", write_recipe(recipe))
         hashes = FileHashes(folder / ".hashes.json", trust=not scope.verify)
-        journey = _Journey(recipe, folder, report, stopping, hashes, lead or Lead())
+        journey = _Journey(recipe, folder, report, stopping, hashes, lead or Lead(), scope.given)
+        journey.look_at_given()
         results = [
             journey.take(stage, number, len(order), stage.name in scope.redo) for number, stage in enumerate(order, 1)
         ]
@@ -110,7 +124,16 @@ class _Journey:
     stopping: Callable[[], bool]
     hashes: FileHashes
     lead: Lead
+    given: Mapping[str, Path] = field(default_factory=dict)
     records: dict[str, Record] = field(default_factory=dict)
+
+    def look_at_given(self) -> None:
+        """Read what the stages that are finished elsewhere left. Raises RunError where one is not finished."""
+        for name, folder in self.given.items():
+            record = read_record(folder)
+            if record is None:
+                raise RunError(f"{folder}: not finished, and {self.folder} goes on from it; run its recipe again first")
+            self.records[name] = record
 
     def take(self, stage: Stage, number: int, total: int, redo: bool) -> StageResult:
         """Bring one stage to its end, by the shortest way there is."""
@@ -138,7 +161,7 @@ class _Journey:
     def _execute(self, stage: Stage, settings: Settings, parts: Parts, place: Place) -> Record:
         context = Context(
             folder=place.folder,
-            inputs={name: self.folder / name for name in parts.inputs},
+            inputs={name: self.given.get(name, self.folder / name) for name in parts.inputs},
             seed=self.recipe.seed,
             device=self.recipe.device,
             threads=self.recipe.threads,

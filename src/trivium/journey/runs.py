@@ -13,7 +13,7 @@ from trivium.base.config import read_yaml
 from trivium.base.errors import RunError, UserError
 from trivium.base.files import explain_os_error, hold_lock
 from trivium.journey.graph import is_named, with_named
-from trivium.journey.record import Record, read_pending, read_record
+from trivium.journey.record import Record, read_pending, read_record, round_folders
 from trivium.journey.shelf import OLD
 
 _MODELS = ("align", "align-*", "finetune", "pretrain")
@@ -104,9 +104,30 @@ def describe(run: Path) -> RunLine:
             lines.append(StageLine(name, "damaged"))
         elif (run / name / "trivium" / "pending.json").exists():
             lines.append(StageLine(name, "unfinished"))
+    lines += _round_lines(run)
     there = {line.name for line in lines}
     waiting = tuple(name for name in _asked_for(run) if name not in there)
     return RunLine(run.name, run, tuple(lines), folder_bytes(run), waiting)
+
+
+def _round_lines(run: Path) -> list[StageLine]:
+    """The stages of the later rounds, as rounds/2/rate."""
+    records = _records(run)
+    sound = {name: None if _outdated(name, records) else record for name, record in records.items()}
+    lines, before = [], sound
+    for folder in round_folders(run):
+        own = _records(folder)
+        given = {**sound, **{f"{name}_before": record for name, record in before.items()}}
+        given = {name: record for name, record in given.items() if name not in own}
+        before = {name: None if _outdated(name, own, given) else record for name, record in own.items()}
+        for name in stages_of(folder):
+            record, place = own.get(name), f"{folder.parent.name}/{folder.name}/{name}"
+            if record is not None:
+                state: State = "finished" if before[name] else "outdated"
+                lines.append(StageLine(place, state, record.seconds, record.figures))
+            elif name in own or (folder / name / "trivium" / "pending.json").exists():
+                lines.append(StageLine(place, "damaged" if name in own else "unfinished"))
+    return lines
 
 
 def _records(run: Path) -> dict[str, Record | None]:
@@ -129,12 +150,18 @@ def outdated(run: Path) -> set[str]:
     return {name for name in records if _outdated(name, records)}
 
 
-def _outdated(name: str, records: Mapping[str, Record | None]) -> bool:
+def _outdated(
+    name: str, records: Mapping[str, Record | None], given: Mapping[str, Record | None] | None = None
+) -> bool:
+    """Whether an input of the stage was made again; `given` are sound results from elsewhere."""
     record = records.get(name)
     if record is None:
         return True
+    known = {**(given or {}), **records}
     return any(
-        (source := records.get(need)) is None or source.output_hash != made or _outdated(need, records)
+        (source := known.get(need)) is None
+        or source.output_hash != made
+        or (need in records and _outdated(need, records, given))
         for need, made in record.inputs.items()
     )
 
@@ -170,6 +197,10 @@ def models_of(stages: Sequence[str]) -> list[str]:
 def model_of(run: Path, stage: str | None = None) -> tuple[str, Path]:
     """The newest stage of the run with a model, or `stage`, and its folder. Raises RunError naming those there are."""
     models = models_of(stages_of(run))
+    later = {f"rounds/{one.name}/align": one / "align" for one in round_folders(run) if _is_model(one / "align")}
+    if later and stage in (None, *later):
+        name = stage or list(later)[-1]
+        return name, later[name]
     there = [name for name in models if (run / name / "config.json").exists() and read_record(run / name)]
     if stage is not None and stage not in there:
         known = f"it has: {', '.join(reversed(there))}" if there else "it has no finished model yet"
@@ -182,13 +213,18 @@ def model_of(run: Path, stage: str | None = None) -> tuple[str, Path]:
     return name, run / name
 
 
+def _is_model(folder: Path) -> bool:
+    return (folder / "config.json").exists() and read_record(folder) is not None
+
+
 def removable(run: Path) -> list[Removable]:
     """What may go without losing a result: results put aside, and, where all is finished, the training states."""
-    aside = sorted((run / OLD).iterdir()) if (run / OLD).is_dir() else []
+    places = [one / OLD for one in (run, *round_folders(run)) if (one / OLD).is_dir()]
+    aside = [path for place in places for path in sorted(place.iterdir())]
     found = [Removable(path, folder_bytes(path), "an earlier result, put aside") for path in aside]
     found += [Removable(path, folder_bytes(path), "left by a crash") for path in sorted(run.glob(".*.new"))]
     if describe(run).finished:
-        states = sorted(run.glob("*/trivium/state"))
+        states = sorted(path for one in (run, *round_folders(run)) for path in one.glob("*/trivium/state"))
         found += [
             Removable(path, folder_bytes(path), "training state; without it more steps start over") for path in states
         ]

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from trivium.base.device import Machine
 from trivium.base.words import Rows
-from trivium.model.spelling import states
+from trivium.model.further import states
 from trivium.model.transformer import Transformer
 from trivium.tokenizer.rows import Row, padded, spelled
 
@@ -65,7 +65,7 @@ def _batches(
     model.eval()
     for group in batches(rows):
         batch = padded([rows[number] for number in group], pad)
-        if model.extra is not None:
+        if words:
             batch = spelled(batch, [rows[number] for number in group], [words[number] for number in group])
         moved = [None if one is None else one.to(machine.device) for one in vars(batch).values()]
         yield group, Rows(*moved)  # type: ignore[arg-type]  # None only where it was

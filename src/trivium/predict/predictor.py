@@ -19,7 +19,7 @@ from trivium.base.device import Machine, choose_machine
 from trivium.base.errors import RunError, UserError
 from trivium.base.files import read_json
 from trivium.model.folder import load, load_extra
-from trivium.model.spelling import Spelling
+from trivium.model.further import add_input
 from trivium.model.transformer import Transformer
 from trivium.predict.passes import head_outputs
 from trivium.predict.spans import SpanAnswer, best_answer
@@ -29,7 +29,7 @@ from trivium.task.tags import best_sequence, convert, rules, spans_of
 from trivium.task.words import words_in
 from trivium.tokenizer import Tokenizer
 from trivium.tokenizer.letters import SIZE
-from trivium.tokenizer.rows import context_rows, text_row, word_rows
+from trivium.tokenizer.rows import context_rows, in_question, text_row, word_rows
 
 TASK_FILE = "trivium/task.json"
 
@@ -109,7 +109,8 @@ class Predictor:
                 rows.append(row)
                 owners.append(number)
                 words.append(tuple(sentence[row.first : row.first + len(row.places)]))
-        found = head_outputs(self.model, rows, self.tokenizer.pad, self.machine, words)
+        spelled = words if self.task.views.head.spelling else ()
+        found = head_outputs(self.model, rows, self.tokenizer.pad, self.machine, spelled)
         scores: list[list[numpy.ndarray[tuple[int, int], numpy.dtype[numpy.float64]]]] = [[] for _ in sentences]
         for row, owner, logits in zip(rows, owners, found, strict=True):
             scores[owner].append(logits[list(row.own)].log_softmax(dim=-1).double().numpy())
@@ -148,7 +149,10 @@ class Predictor:
             if not item.context.strip() or not item.question.strip():
                 raise UserError(f"item {number + 1}: question and context must not be empty")
             spans.append(self.tokenizer.encode_spans(item.context))
-            found = context_rows(self.tokenizer, item.question, spans[-1].ids, self.limit, head.window_overlap)
+            asked_for = in_question(item.question, item.context, spans[-1]) if head.matching else None
+            found = context_rows(
+                self.tokenizer, item.question, spans[-1].ids, self.limit, head.window_overlap, asked_for
+            )
             rows += found
             owners += [number] * len(found)
         outputs = head_outputs(self.model, rows, self.tokenizer.pad, self.machine)
@@ -191,7 +195,7 @@ def load_predictor(folder: Path, device: str = "auto", threads: int = 0) -> Pred
     machine = choose_machine(device, threads, "float32")
     tokenizer = Tokenizer.load(folder)
     model = load(folder)
-    if content["spelling"]:
-        model.extra = Spelling(SIZE, model.shape.hidden_size, torch.Generator())
+    if task.views.head.further:
+        add_input(model, task.views.head.further, SIZE, torch.Generator())
         load_extra(model, folder)
     return Predictor(model.to(machine.device), tokenizer, task, machine)

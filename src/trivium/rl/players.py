@@ -94,6 +94,7 @@ def gather_players(context: Context, team: Team, settings: PolicySettings) -> Pl
     if too_long:
         tell(f"{too_long:,} requests leave no room for an answer and are left out")
     kept = min(settings.look_requests, int(LOOK_SHARE * len(requests))) if settings.look_every else 0
+    kept = kept if kept >= team.ranks.size else 0  # each process looks at some, or none does
     split = len(requests) - kept
     lessons = context.inputs["gather"] / "instructions" / "train.jsonl"
     conversations = load_conversations(lessons, tokenizer, policy.shape.max_positions)
@@ -129,7 +130,8 @@ def headline(folder: Path) -> dict[str, Any]:
     tenth = max(1, len(rows) // 10)
 
     def average(part: Sequence[dict[str, Any]], key: str) -> float:
-        return float(sum(row[key] for row in part) / len(part))
+        known = [row[key] for row in part if row[key] is not None]
+        return float(sum(known) / len(known)) if known else float("nan")
 
     return {
         "steps": len(rows),

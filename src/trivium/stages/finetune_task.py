@@ -138,7 +138,6 @@ def save(setup: Setup, model: Transformer, folder: Path) -> Predictor | Writer:
         "task": setup.task.model_dump(mode="json"),
         "names": setup.names,
         "view": "head" if setup.by_head else "prompt",
-        "spelling": model.extra is not None,
     }
     write_json(folder / TASK_FILE, content)
     return reader(setup, model)

@@ -45,7 +45,7 @@ HEAD_OF: Mapping[Kind, tuple[str, ...]] = {
     "multilabel": ("pooling",),
     "regress": ("pooling",),
     "tag": ("train_as", "spelling", "window_overlap", "class_weight", "label_smoothing"),
-    "answer": ("window_overlap", "longest_answer", "null_threshold"),
+    "answer": ("matching", "window_overlap", "longest_answer", "null_threshold"),
     "generate": (),
 }
 _SLOT = re.compile(r"\{([^{}]*)\}")
@@ -91,11 +91,19 @@ class HeadView(Settings):
     label_smoothing: float = Field(default=0.0, ge=0, lt=1, description="share of the target spread over all labels")
     train_as: Scheme = Field(default="bioes", description="the scheme that the model learns; told in the data's one")
     spelling: bool = Field(default=False, description="the tagger also reads each word's letters and shape")
+    matching: bool = Field(
+        default=False, description="the finder of answers also reads which words of the context the question has"
+    )
     window_overlap: int = Field(default=32, ge=0, description="tokens that two windows of a long text share")
     longest_answer: int = Field(default=30, ge=1, description="tokens of an answer, at most")
     null_threshold: float = Field(
         default=0.0, description="how much better 'no answer' must score than the best answer"
     )
+
+    @property
+    def further(self) -> Literal["", "spelling", "matching"]:
+        """The input that the model gets besides tokens."""
+        return "spelling" if self.spelling else "matching" if self.matching else ""
 
 
 class PromptView(Settings):

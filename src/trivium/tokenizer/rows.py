@@ -10,6 +10,7 @@ Legend: B rows, T tokens in a row.
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -19,9 +20,14 @@ from trivium.base.words import Rows
 from trivium.tokenizer.letters import letters_of
 
 if TYPE_CHECKING:
-    from trivium.tokenizer.bpe import Tokenizer
+    from torch import Tensor
 
+    from trivium.tokenizer.bpe import Tokenizer
+    from trivium.tokenizer.framing import Spans
+
+_WORD = re.compile(r"\w+")
 LONGEST_QUESTION = 64  # tokens (Devlin et al. 2019, run_squad)
+WORTH = 0.2  # of the padded tokens that packing must spare
 WIDTHS = 8  # batches are a multiple of this wide: the matrix library then meets the same sizes again
 
 
@@ -29,8 +35,8 @@ WIDTHS = 8  # batches are a multiple of this wide: the matrix library then meets
 class Row:
     """One row of an item. `places` are the positions in the row of its units (the words' first tokens, or the context's
     tokens) from number `first` on; units `kept[0]` to `kept[1] - 1` belong to this row; `ends` is the position
-    after the last unit's last token. `shortened` tells that tokens of the
-    item are in no row."""
+    after the last unit's last token. `shortened` tells that tokens of the item are in no row. `asked` are the positions of
+    the context's tokens whose word stands in the question too; None where nobody reads that."""
 
     ids: tuple[int, ...]
     types: tuple[int, ...]
@@ -39,6 +45,7 @@ class Row:
     kept: tuple[int, int] = (0, 0)
     ends: int = 0
     shortened: bool = False
+    asked: tuple[int, ...] | None = None
 
     @property
     def own(self) -> tuple[int, ...]:
@@ -83,9 +90,17 @@ def word_rows(tokenizer: Tokenizer, words: Sequence[str], limit: int, overlap: i
     return rows
 
 
-def context_rows(tokenizer: Tokenizer, question: str, context: Sequence[int], limit: int, overlap: int) -> list[Row]:
+def context_rows(
+    tokenizer: Tokenizer,
+    question: str,
+    context: Sequence[int],
+    limit: int,
+    overlap: int,
+    asked_for: Sequence[bool] | None = None,
+) -> list[Row]:
     """A question and the tokens of its context, in as many rows as are needed; each row has the whole question (up to
-    `LONGEST_QUESTION` tokens). Raises UserError where no room is left for the context."""
+    `LONGEST_QUESTION` tokens). `asked_for` is what `in_question` tells of the context's tokens. Raises UserError where no
+    room is left for the context."""
     asked = tokenizer.encode(question)[: min(LONGEST_QUESTION, limit // 2)]
     room = limit - tokenizer.added(True) - len(asked)
     if room < 1:
@@ -95,8 +110,22 @@ def context_rows(tokenizer: Tokenizer, question: str, context: Sequence[int], li
         framed = tokenizer.frame(asked, list(context[start:end]))
         first = framed.parts.index(1)
         places = tuple(range(first, first + end - start))
-        rows.append(Row(tuple(framed.ids), tuple(framed.types), places, start, kept, first + end - start))
+        own = None if asked_for is None else tuple(n for n in places if asked_for[start + n - first])
+        rows.append(Row(tuple(framed.ids), tuple(framed.types), places, start, kept, first + end - start, asked=own))
     return rows
+
+
+def in_question(question: str, context: str, spans: Spans) -> list[bool]:
+    """For each token of the context whether its word, in any case, also stands in the question: the exact match of Chen et
+    al. 2017 (section 3.2). `spans` are the context's tokens with their places."""
+    wanted = {word.casefold() for word in _WORD.findall(question)}
+    places = [match.span() for match in _WORD.finditer(context) if match[0].casefold() in wanted]
+    found, at = [], 0
+    for start, end in zip(spans.starts, spans.ends, strict=True):
+        while at < len(places) and places[at][1] <= start:
+            at += 1
+        found.append(at < len(places) and places[at][0] < end)
+    return found
 
 
 def prompt_ids(tokenizer: Tokenizer, render: Callable[[str], str], text: str, room: int) -> tuple[list[int], bool]:
@@ -161,7 +190,33 @@ def padded(rows: Sequence[Row], pad: int) -> Rows:
         tokens[number, :size] = row.ids
         types[number, :size] = row.types
         real[number, :size] = True
-    return Rows(*(torch.from_numpy(table) for table in (tokens, real, types)))
+    made = Rows(torch.from_numpy(tokens), torch.from_numpy(real), torch.from_numpy(types), packed=_packed(rows, width))
+    if rows[0].asked is None:
+        return made
+    asked = torch.zeros_like(made.tokens)
+    for number, row in enumerate(rows):
+        asked[number, list(row.asked or ())] = 1
+    return replace(made, asked=asked)
+
+
+def _packed(rows: Sequence[Row], width: int) -> Tensor | None:
+    """`Rows.packed`: the longest row first, each goes where room is left (first fit, decreasing); None where that spares
+    less than `WORTH`."""
+    import torch
+
+    bins: list[list[int]] = []
+    room: list[int] = []
+    for number in sorted(range(len(rows)), key=lambda one: -len(rows[one].ids)):
+        size = len(rows[number].ids)
+        at = next((place for place, left in enumerate(room) if left >= size), len(bins))
+        if at == len(bins):
+            bins.append([])
+            room.append(width)
+        bins[at] += range(number * width, number * width + size)
+        room[at] -= size
+    if len(bins) > (1 - WORTH) * len(rows):
+        return None
+    return torch.tensor([[*one, *[-1] * left] for one, left in zip(bins, room, strict=True)])
 
 
 def spelled(rows: Rows, of: Sequence[Row], words: Sequence[Sequence[str]]) -> Rows:

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from trivium.base.words import TaskBatch
 from trivium.loss.labels import label_loss, multilabel_loss, span_loss, squared_loss
+from trivium.model.further import states
 from trivium.model.heads import Dropout
-from trivium.model.spelling import states
 from trivium.model.transformer import Transformer
 from trivium.task.declaration import Kind
 from trivium.train.step import Objective

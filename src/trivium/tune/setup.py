@@ -53,9 +53,9 @@ def make_model(setup: Setup, start: Start = "pretrained") -> Transformer:
     """
     from trivium.base.seeds import torch_random
     from trivium.model.folder import load
+    from trivium.model.further import add_input
     from trivium.model.initialise import initialise, initialise_head
     from trivium.model.lora import adapt, freeze_trunk
-    from trivium.model.spelling import Spelling
     from trivium.tokenizer.letters import SIZE
 
     settings, task, head = setup.settings, setup.task, setup.task.views.head
@@ -74,8 +74,8 @@ def make_model(setup: Setup, start: Start = "pretrained") -> Transformer:
     if start == "random":
         initialise(model, generator)
         initialise_head(model)
-    if task.kind == "tag" and head.spelling:
-        model.extra = Spelling(SIZE, model.shape.hidden_size, generator)
+    if setup.by_head:
+        add_input(model, head.further, SIZE, generator)
     if settings.method == "lora":
         adapt(model, settings.lora, generator)
     elif settings.method == "head":

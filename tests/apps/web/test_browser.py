@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from tests.apps.web.site import Served, serving
 from tests.feedback.shop import pair, state, stock
+from trivium.apps.web.training import Training
 from trivium.base.words import Message
 from trivium.feedback import items
 from trivium.feedback.answers import read_answers
@@ -251,6 +253,31 @@ def test_the_owners_page_shows_the_round_and_its_buttons_work(
     for width in (320, 1400):
         window.set_viewport_size({"width": width, "height": 800})
         assert window.evaluate("document.documentElement.scrollWidth") <= width
+    assert heard == []
+
+
+def test_the_button_starts_the_next_round_and_the_page_follows_it(
+    browser: Any, database: Database, tmp_path: Path, heard: list[str]
+) -> None:
+    (tmp_path / "recipe.yaml").write_text("rounds: 1\n")
+    said = "import sys; print('<b>align: 3 of 4 steps</b>'); sys.exit(3)"
+    stock(database, 4)
+    with serving(database, training=Training(tmp_path, (sys.executable, "-c", said))) as served:
+        window = browser.new_page()
+        window.set_default_timeout(15_000)
+        window.on("console", lambda message: heard.append(message.text))
+        window.goto(served.link("Olga", "owner"))
+        window.keyboard.press("Enter")
+        window.wait_for_selector("#next:not([hidden])")
+        assert window.locator("#next-go").is_disabled()  # nothing is rated yet
+        window.click("#close-round")
+        window.locator("#next-go:not([disabled])").wait_for()
+        window.fill("#next-rounds", "2")
+        window.press("#next-rounds", "Enter")
+        window.locator("#training-text", has_text="The run: ratings are needed.").wait_for()
+        assert window.locator("#training-lines").inner_text() == "<b>align: 3 of 4 steps</b>"
+        window.set_viewport_size({"width": 320, "height": 800})
+        assert window.evaluate("document.documentElement.scrollWidth") <= 320
     assert heard == []
 
 

@@ -47,7 +47,7 @@ def summary(database: Database) -> dict[str, Any]:
         "guidelines": told,
         "known_items": known,
         "per_hour": pace,
-        "hours_left": left / pace if pace else None,
+        "hours_left": 0.0 if left == 0 and status.items else left / pace if pace else None,
         "raters": [_rater_row(row) for row in found.raters],
         "first_chosen": share(found.first_chosen),
         "longer_chosen": share(found.longer_chosen),
@@ -56,7 +56,7 @@ def summary(database: Database) -> dict[str, Any]:
         "preferences": _alpha(found.preferences),
         "ceiling": found.ceiling,
         "counts": found.counts,
-        "win_rates": [asdict(one) for one in found.strengths.comparisons],
+        "win_rates": [asdict(one) for one in quality.strengths_over_all(database).comparisons],
         "audit": plan.read_audit(database, AUDIT_LINES),
         "forms": exchange.FORMS,
     }
@@ -120,7 +120,8 @@ def _add_views(app: "FastAPI", site: "Site") -> None:
     @app.get("/api/owner")
     def owner(request: Request) -> Response:
         allowed(site, request, "owner", "reviewer")
-        return JSONResponse(summary(site.database))
+        training = site.training and site.training.state()
+        return JSONResponse({**summary(site.database), "training": training})
 
     @app.get("/api/owner/export/{form}")
     def export(form: str, request: Request) -> Response:
@@ -175,8 +176,19 @@ def _add_people(app: "FastAPI", site: "Site") -> None:
                     raise UserError("you would lock yourself out; use Sign out on the rating page instead")
                 raters.sign_out(work, rater, owner.id)
         if action == "withdraw":
-            return {"withdrawn": len(answers.withdraw(site.database, rater, owner.id, body.reason or "by the owner"))}
+            gone = answers.withdraw(site.database, rater, owner.id, body.reason or "by the owner")
+            return {"withdrawn": len(gone), "learned": learned(site, rater)}
         return {}
+
+
+def learned(site: "Site", rater: Rater) -> list[str]:
+    """The folders, inside the run, of the models that learned from a rater."""
+    from trivium.journey.learned import learned_from
+
+    if site.training is None:
+        return []
+    run = site.training.run
+    return [str(path.relative_to(run)) for path in learned_from(run, exchange.label(rater.id, rater.name))]
 
 
 def link(address: str, token: str) -> str:
@@ -192,6 +204,9 @@ def _add_round(app: "FastAPI", site: "Site") -> None:
     class RoundBody(Body):
         closed: bool
 
+    class NextBody(Body):
+        rounds: int = Field(ge=1, le=1000)
+
     class GuidelinesBody(Body):
         text: str = Field(max_length=20_000)
 
@@ -200,6 +215,19 @@ def _add_round(app: "FastAPI", site: "Site") -> None:
         owner = allowed(site, request, "owner")
         with site.database.writing() as work:
             items.close_round(work, items.current_round(work), owner.id, closed=body.closed)
+        return {}
+
+    @app.post("/api/owner/next")
+    def start_next(body: NextBody, request: Request) -> dict[str, Any]:
+        owner = allowed(site, request, "owner")
+        if site.training is None:
+            raise UserError("this page has ratings but no run to go on with; use `trivium run`")
+        with site.database.writing() as work:
+            status = items.status(work)
+            if not status.done:
+                raise UserError("there are not enough ratings yet; close the round to go on with those that are there")
+            plan.note(work, owner.id, "went on with the run", rounds=body.rounds)
+        site.training.start(body.rounds)
         return {}
 
     @app.post("/api/owner/guidelines")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from trivium.apps.web.safety import LOOPBACK, Guard, Limits
+from trivium.apps.web.training import Training
 from trivium.base.errors import MissingExtra, RunError, UserError
 from trivium.feedback import answers, assignments, items, plan, raters
 from trivium.feedback.answers import AnsweredError, UnknownTaskError
@@ -37,6 +38,7 @@ class Site:
     database: Database
     address: str = "http://127.0.0.1"
     hosts: frozenset[str] = LOOPBACK
+    training: Training | None = None  # the run behind the page, where it can be gone on with from here
     requests: Limits = field(default_factory=lambda: Limits(per_second=20, burst=100))  # of one who is signed in
     sign_ins: Limits = field(default_factory=lambda: Limits(per_second=1, burst=30))  # from one address
 
@@ -121,6 +123,7 @@ def build(site: Site) -> Callable[..., Any]:
     _add_sessions(app, site)
     _add_rating(app, site)
     add_owner(app, site)
+
     return Guard(app, site.hosts)
 
 

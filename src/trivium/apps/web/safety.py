@@ -6,6 +6,7 @@ a limit before anything looks at it, and every answer forbids the browser all bu
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 import time
@@ -21,6 +22,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 MOST_BYTES = 2_000_000  # of a request's body
 MOST_IMPORTED = 64_000_000  # of a file that an owner imports
+BODY_SECONDS = 30.0  # that a body may take to come
+MOST_FORGOTTEN, FORGET_SECONDS = 16_000_000, 5.0  # of a body that is refused
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'"
@@ -75,11 +78,37 @@ class Limits:
             return bucket.take(now)
 
 
-class Guard:
-    """The outermost layer of the application."""
+def sentence_alone(status: int, sentence: str) -> dict[str, Any]:
+    """The body of a refusal."""
+    return {"error": sentence}
 
-    def __init__(self, app: App, hosts: frozenset[str]) -> None:
-        self._app, self._hosts = app, hosts
+
+def no_key(scope: Scope) -> None:
+    """Nothing is asked of who comes; the application does that."""
+
+
+def most_of_rating(path: str) -> int:
+    """Bytes that a body may have on the rating page."""
+    return MOST_IMPORTED if path == "/api/owner/import" else MOST_BYTES
+
+
+class Guard:
+    """The outermost layer of an application.
+
+    `hosts` are the names that it is asked under, None for any; `most` gives the bytes that a body may have at a path; `admit`
+    a status and a sentence for who may not come in, before their body is read; `form` the body of a refusal.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        hosts: frozenset[str] | None,
+        *,
+        most: Callable[[str], int] = most_of_rating,
+        admit: Callable[[Scope], tuple[int, str] | None] = no_key,
+        form: Callable[[int, str], dict[str, Any]] = sentence_alone,
+    ) -> None:
+        self._app, self._hosts, self._most, self._admit, self._form = app, hosts, most, admit, form
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse, or hand on with the body read and the headers added."""
@@ -92,18 +121,18 @@ class Guard:
                 message["headers"] = [*message.get("headers", ()), *HEADERS]
             await send(message)
 
-        headers = dict(scope["headers"])
-        host = headers.get(b"host", b"").decode("latin-1")
-        if host_name(host) not in self._hosts:
-            await refuse(with_headers, 421, "this address is not served here; use the address that you were given")
-            return
-        origin = headers.get(b"origin", b"").decode("latin-1")
-        if scope["method"] != "GET" and origin and origin.split("://")[-1] != host:
-            await refuse(with_headers, 403, "this request comes from another page; open the rating page itself")
-            return
-        body = await read_body(receive, MOST_IMPORTED if scope["path"] == "/api/owner/import" else MOST_BYTES)
-        if body is None:
-            await refuse(with_headers, 413, "this is too large to be sent; shorten it and send it again")
+        refusal, body = self._refusal(scope), b""
+        most, seconds = (self._most(scope["path"]), BODY_SECONDS) if refusal is None else (0, FORGET_SECONDS)
+        try:
+            given = await asyncio.wait_for(read_body(receive, most), seconds)
+        except TimeoutError:
+            refusal = refusal or (408, "the body of this request did not come in time; send it again")
+        else:
+            body = given or b""
+            if given is None and refusal is None:
+                refusal = 413, "this is too large to be sent; shorten it and send it again"
+        if refusal is not None:
+            await refuse(with_headers, refusal[0], self._form(*refusal))
             return
         sent = False
 
@@ -116,9 +145,20 @@ class Guard:
 
         await self._app(scope, replay, with_headers)
 
+    def _refusal(self, scope: Scope) -> tuple[int, str] | None:
+        headers = dict(scope["headers"])
+        host = headers.get(b"host", b"").decode("latin-1")
+        if self._hosts is not None and host_name(host) not in self._hosts:
+            return 421, "this address is not served here; use the address that you were given"
+        origin = headers.get(b"origin", b"").decode("latin-1")
+        if scope["method"] != "GET" and origin and origin.split("://")[-1] != host:
+            return 403, "this request comes from another page; open our own page itself"
+        return self._admit(scope)
+
 
 async def read_body(receive: Receive, most: int) -> bytes | None:
-    """The whole body, None where it is larger than `most` bytes."""
+    """The whole body, None where it is larger than `most` bytes. The rest of such a one is let come and forgotten, up to a
+    limit: who is still sending when we hang up reads no refusal."""
     parts: list[bytes] = []
     size = 0
     while True:
@@ -128,15 +168,17 @@ async def read_body(receive: Receive, most: int) -> bytes | None:
         parts.append(message.get("body", b""))
         size += len(parts[-1])
         if size > most:
-            return None
-        if not message.get("more_body"):
-            return b"".join(parts)
+            parts.clear()
+        if not message.get("more_body") or size > most + MOST_FORGOTTEN:
+            return None if size > most else b"".join(parts)
 
 
-async def refuse(send: Send, status: int, sentence: str) -> None:
-    """Answer with one sentence."""
-    body = json.dumps({"error": sentence}).encode()
+async def refuse(send: Send, status: int, content: dict[str, Any]) -> None:
+    """Answer with why not."""
+    body = json.dumps(content).encode()
     headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
+    if status == 401:
+        headers.append((b"www-authenticate", b"Bearer"))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 

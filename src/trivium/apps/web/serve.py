@@ -9,11 +9,13 @@ from urllib.parse import urlsplit
 from trivium.apps.web.owner import link
 from trivium.apps.web.rating import Site, build
 from trivium.apps.web.safety import LOOPBACK
+from trivium.apps.web.training import Training
 from trivium.base.errors import MissingExtra, UserError
 from trivium.feedback import raters
 from trivium.feedback.database import Database
 
 OWNER = "owner"
+MOST_CONNECTIONS = 200
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -29,7 +31,7 @@ def listen(host: str, port: int) -> socket.socket:
     return bound
 
 
-def site_at(database: Database, host: str, port: int, address: str | None) -> Site:
+def site_at(database: Database, host: str, port: int, address: str | None, training: Training | None = None) -> Site:
     """The site as people reach it. Raises UserError where others could reach it under a name that nobody gave."""
     if address is None:
         if host not in LOOPBACK:
@@ -38,11 +40,11 @@ def site_at(database: Database, host: str, port: int, address: str | None) -> Si
                 "--address https://rate.example.org"
             )
         shown = f"[{host}]" if ":" in host else host
-        return Site(database, f"http://{shown}:{port}")
+        return Site(database, f"http://{shown}:{port}", training=training)
     parts = urlsplit(address)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/"):
         raise UserError(f"--address {address}: write it as https://NAME or http://NAME:PORT, without a path")
-    return Site(database, address.rstrip("/"), LOOPBACK | {parts.hostname})
+    return Site(database, address.rstrip("/"), LOOPBACK | {parts.hostname}, training)
 
 
 def owner_link(site: Site, name: str = OWNER) -> str:
@@ -64,6 +66,7 @@ def serve(site: Site, bound: socket.socket, started: Callable[[], None] = lambda
         access_log=False,  # it would hold who asked for what
         lifespan="off",
         server_header=False,
+        limit_concurrency=MOST_CONNECTIONS,  # each may hold a body; who is refused tries again by itself
         timeout_graceful_shutdown=5,
     )
     server = uvicorn.Server(settings)

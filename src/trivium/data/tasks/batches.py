@@ -20,12 +20,23 @@ from trivium.data.order import chosen_rows
 from trivium.task.declaration import Task
 from trivium.task.items import Asked, Item, Labelled, Tagged, Written
 from trivium.task.tags import convert
-from trivium.tokenizer.rows import Row, context_rows, null_place, padded, prompt_ids, spelled, text_row, word_rows
+from trivium.tokenizer.rows import (
+    Row,
+    context_rows,
+    in_question,
+    null_place,
+    padded,
+    prompt_ids,
+    spelled,
+    text_row,
+    word_rows,
+)
 
 if TYPE_CHECKING:
     from trivium.tokenizer.bpe import Tokenizer
 
-PARTS = 2  # batches of a step; more pad less, fewer are larger
+PARTS = 2  # batches of a step; more need less memory, fewer are faster
+LEAST_TOKENS = 4096  # of a step that is cut at all: a pass over fewer costs more than what it spares
 
 
 @dataclass(frozen=True)
@@ -119,7 +130,9 @@ def _tag_rows(
 def _answer_rows(task: Task, item: Asked, tokenizer: Tokenizer, limit: int) -> tuple[list[Taught], bool]:
     """The rows of a question, and whether one of them holds the whole answer. A row that does not is taught to say so."""
     spans = tokenizer.encode_spans(item.context)
-    rows = context_rows(tokenizer, item.question, spans.ids, limit, task.views.head.window_overlap)
+    head = task.views.head
+    asked_for = in_question(item.question, item.context, spans) if head.matching else None
+    rows = context_rows(tokenizer, item.question, spans.ids, limit, head.window_overlap, asked_for)
     answer = None
     if item.answers:
         start, text = item.answers[0]
@@ -153,9 +166,10 @@ class TaskBatches:
         chosen = chosen_rows(step, self.size, len(self.rows), self.seed)
         lengths = numpy.array([len(self.rows[row].row.ids) for row in chosen])
         ordered = chosen[numpy.argsort(lengths, kind="stable")]
+        parts = self.parts if len(chosen) * lengths.max() >= LEAST_TOKENS else 1
         return [
             self.collate([self.rows[row] for row in part], derive(self.seed, "dropout", step, number))
-            for number, part in enumerate(numpy.array_split(ordered, self.parts))
+            for number, part in enumerate(numpy.array_split(ordered, parts))
         ]
 
     def collate(self, taught: Sequence[Taught], seed: int = 0) -> TaskBatch:

@@ -8,7 +8,7 @@ const percent = (value) => `${Math.round(100 * value)}%`;
 const withInterval = (one) => (one ? `${percent(one.value ?? one.rate)} (${percent(one.low)} to ${percent(one.high)}) of ${one.items ?? one.answers}` : "–");
 const brief = (one) => (one ? `${percent(one.value)} of ${one.items}` : "–");
 const alphaText = (one) => (one ? `${one.value.toFixed(2)} (${one.low.toFixed(2)} to ${one.high.toFixed(2)})` : "not known");
-const hours = (value) => (value === null ? "not known yet" : value < 1 ? `about ${Math.max(1, Math.round(60 * value))} min` : `about ${value.toFixed(1)} h`);
+const hours = (value) => (value === null ? "not known yet" : value === 0 ? "none" : value < 1 ? `about ${Math.max(1, Math.round(60 * value))} min` : `about ${value.toFixed(1)} h`);
 
 function complain(text) {
   by("message").textContent = text;
@@ -32,6 +32,7 @@ async function load() {
   by("title").textContent = `Round ${content.round}`;
   drawCards();
   drawRound();
+  drawTraining();
   drawRaters();
   drawRest();
 }
@@ -64,12 +65,30 @@ function drawCards() {
 function drawRound() {
   const { status } = shown;
   by("close-round").hidden = me.role !== "owner";
-  by("close-round").className = status.closed ? "" : "primary";
+  by("close-round").className = status.closed || status.done ? "" : "primary";
   by("close-round").textContent = status.closed ? "Open the round again" : "Close the round";
+  const how = shown.training ? "the button below (or trivium run)" : "the next trivium run";
   by("go-on-text").textContent = status.closed
-    ? "The round is closed: raters get no more items, and the next trivium run goes on with the answers that are there."
-    : status.done ? "There are enough answers: the next trivium run goes on with them."
-    : `The run goes on once ${status.enough} items are done. Closing the round lets the next trivium run go on with the answers that are there; raters then get no more items.`;
+    ? `The round is closed: raters get no more items, and ${how} goes on with the answers that are there.`
+    : status.done ? `There are enough answers: ${how} goes on with them.`
+    : `The run goes on once ${status.enough} items are done. Closing the round lets it go on with the answers that are there; raters then get no more items.`;
+}
+
+// The run goes on in a process of its own; while it does, this page looks again by itself.
+let looking = null;
+function drawTraining() {
+  const { training, status } = shown;
+  by("next").hidden = !training || me.role !== "owner";
+  by("training").hidden = !training || (!training.going && !training.ended);
+  if (!training) return;
+  if (document.activeElement !== by("next-rounds")) by("next-rounds").value = Math.max(training.rounds, training.ended === "all rounds are done" ? training.rounds + 1 : 1);
+  by("next-rounds").min = training.rounds;
+  by("next-go").disabled = training.going || !status.done;
+  by("training-text").textContent = training.going ? "The run is going on: it learns from these ratings, then asks for the next ones." : `The run: ${training.ended}.`;
+  by("training-lines").textContent = training.lines.join("\n");
+  by("training-lines").hidden = !training.lines.length;
+  clearTimeout(looking);
+  if (training.going) looking = setTimeout(load, 3000);
 }
 
 function table(id, heads, rows, none) {
@@ -87,9 +106,15 @@ function drawRaters() {
 }
 
 function personButtons(one) {
-  const act = (action, told, sure) => make("button", { type: "button", class: sure ? "danger" : "", "aria-label": `${told}: ${one.name}`, onclick: () => { if (!sure || confirm(sure)) change(`/api/owner/people/${action}`, { rater: one.id }, told); } }, told);
+  const act = (action, told, sure) => make("button", { type: "button", class: sure ? "danger" : "", "aria-label": `${told}: ${one.name}`, onclick: () => { if (!sure || confirm(sure)) change(`/api/owner/people/${action}`, { rater: one.id }, told).then(toldWithdrawn); } }, told);
   return make("div", { class: "actions" }, one.paused ? act("resume", "Resume") : act("pause", "Pause"), act("sign-out", "Sign out"),
     act("withdraw", "Withdraw", `Withdraw everything that ${one.name} rated? The answers no longer count, and others are asked. Models that learned from them are not changed.`));
+}
+
+function toldWithdrawn(made) {
+  if (!made || made.withdrawn === undefined) return;
+  const models = made.learned.length ? `These learned from them: ${made.learned.join(", ")}. Once enough is rated again, trivium run RUN --redo rate makes the newest model without them.` : "No model has learned from them.";
+  complain(`${made.withdrawn} answers no longer count. ${models}`);
 }
 
 function drawRest() {
@@ -103,6 +128,10 @@ function drawRest() {
 
 by("refresh").addEventListener("click", load);
 by("close-round").addEventListener("click", () => change("/api/owner/round", { closed: !shown.status.closed }, "done"));
+by("next").addEventListener("submit", (event) => {
+  event.preventDefault();
+  change("/api/owner/next", { rounds: Number(by("next-rounds").value) }, "the run goes on");
+});
 by("save-guidelines").addEventListener("click", () => { by("guidelines-text").blur(); change("/api/owner/guidelines", { text: by("guidelines-text").value }, "saved"); });
 by("invite").addEventListener("submit", async (event) => {
   event.preventDefault();

@@ -251,6 +251,7 @@ async function sendAll() {
     if (status === 401 || (status === 403 && !content.kept)) { complain(`${content.error}. ${waiting.length} of your answers are kept in this browser.`); return; }
     setQueue(queue().filter((one) => one.id !== first.id));
     if (status !== 200) complain(`An answer was not taken: ${content.error}.`);
+    else if (content.kept === "paused") complain("Rating is paused for you. Your answer is kept, but does not count.");
     else if (content.kept === "late") complain("Others were faster with that item. Your answer is kept, but does not count.");
     retry = 1000;
   }
