@@ -19,6 +19,7 @@ RECOVERED = 0.5  # of the way from guessing to the ceiling, at least
 OVERCONFIDENT = 0.1  # by which the mean certainty may be above the share that is right
 WITHIN = 0.05  # share of the scores' variance that must lie between answers to one request
 BINS = 10
+PROBED = {"empty": "empty answers", "repetition": "answers that repeat themselves", "very long": "endless answers"}
 
 
 @dataclass(frozen=True)
@@ -156,9 +157,7 @@ def _degenerate(measured: Measured) -> Iterator[Check]:
     middle = statistics.median(score for scores in measured.scores for score in scores)
     for kind, scores in measured.probes.items():
         found = statistics.median(scores)
-        said = (
-            f"answers that are {'one ' if kind == 'repetition' else ''}{kind} score {found:.2f}, real ones {middle:.2f}"
-        )
+        said = f"{PROBED.get(kind, kind)} score {found:.2f}, real ones {middle:.2f}"
         figures = {"probe": found, "median": middle, "below": sum(s < middle for s in scores) / len(scores)}
         if found < middle:
             yield Check(kind, True, f"{said} (medians)", figures)
