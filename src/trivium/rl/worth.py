@@ -21,7 +21,8 @@ from torch import Tensor
 from trivium.base.words import Message
 from trivium.model.folder import load
 from trivium.model.transformer import Transformer
-from trivium.rl.pairs import Conversation, conversation_ids, load_judged
+from trivium.rl.judgements import conversation_ids, load_judged
+from trivium.rl.pairs import Conversation
 from trivium.tokenizer import Tokenizer
 
 PRIOR = (
