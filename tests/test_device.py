@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, Literal
 
 import pytest
@@ -21,17 +20,21 @@ from tests.train.test_fit import CPU, job, ragged_batch
 from trivium.base.device import Machine
 from trivium.base.errors import Interrupted
 from trivium.base.progress import Context
-from trivium.base.words import Batch
 from trivium.evaluate.text import bits_per_byte
 from trivium.generate.engine import Engine, Request
 from trivium.generate.sampling import Sampling
 from trivium.model.transformer import Transformer
 from trivium.optim.settings import OptimizerSettings
-from trivium.rl.pairs import Judged
-from trivium.rl.rewards import LearnedReward, Normaliser, last_token_scores
+from trivium.rl.answers import refer, reward, sampler_error, sequence_kl
+from trivium.rl.guards import Guards
+from trivium.rl.pairs import Judged, pair_batch
+from trivium.rl.players import Players
+from trivium.rl.reference import Reference
+from trivium.rl.rewards import LearnedReward, Normaliser, Rewards
 from trivium.rl.rollouts import sample_groups
-from trivium.stages.align_rloo import AlignSettings, advantage, score, update
-from trivium.stages.reward import preferred
+from trivium.stages.align_dpo import DpoBatch, DpoSettings, objective_of
+from trivium.stages.align_rloo import AlignSettings, add_gradients, advantage
+from trivium.stages.reward import RewardSettings, loss_of, scores_of
 from trivium.train.distributed import Team
 from trivium.train.fit import fit, make_optimizer
 from trivium.train.layout import Layout
@@ -129,18 +132,26 @@ def test_a_step_of_alignment() -> None:
 
     def work(machine: Machine) -> Numbers:
         policy, reference = (random_model(seed=seed).to(machine.device) for seed in (0, 1))
-        reward = LearnedReward(random_model(head="score").to(machine.device), Normaliser(0.1, 2.0))
-        layout = Layout(policy, Team(machine))
-        players: Any = SimpleNamespace(
-            policy=policy, reference=reference, reward=reward, layout=layout, team=layout.team
+        reward_model = LearnedReward(random_model(head="score").to(machine.device), Normaliser(0.1, 2.0))
+        nothing: Any = None
+        players = Players(
+            policy=policy,
+            reference=reference,
+            reward=Rewards({"learned": reward_model}, {}, {"learned": 1.0}, nothing),
+            engine=nothing,
+            prompts=[],
+            looks=[],
+            instructions=nothing,
+            tokenizer=nothing,
+            layout=Layout(policy, Team(machine)),
         )
         prompts = [[10], [11, 12, 13]]
         group = sample_groups(Engine(policy, (1, 2, 3)), prompts, 4, Sampling(6, settings.temperature), 7, pad=0)
-        rewards, kl = score(players, group, settings)
+        rewards, kl = reward(players, group, settings), sequence_kl(group, refer(players, group, settings))
+        assert sampler_error(players, group, settings) < 1e-4
         optimizer = make_optimizer(policy, settings.optimizer)
-        advantages = advantage(rewards - kl, settings.answers_per_prompt)
-        norm, difference = update(players, optimizer, group, advantages, settings, 1.0, lessons)
-        assert difference < 1e-4
+        add_gradients(players, group, advantage(rewards - kl, settings.answers_per_prompt), settings, lessons)
+        norm = Guards(0.0).step(1, optimizer, 1.0)
         return {"rewards": rewards.cpu(), "kl": kl.cpu(), "norm": torch.tensor(norm), **weights(policy)}
 
     assert_same_on_both(work)
@@ -151,9 +162,27 @@ def test_the_reward_model() -> None:
 
     def work(machine: Machine) -> Numbers:
         scorer = random_model(head="score").to(machine.device)
-        correct, normaliser = preferred(scorer, requests, 0, machine)
-        batch = on_device(Batch(torch.tensor([[5, 6], [7, 8]]), torch.empty(0), torch.tensor([2, 1])), machine.device)
-        scores = last_token_scores(scorer, batch.tokens, batch.weights).cpu()
-        return {"correct": torch.tensor(correct), "mean": torch.tensor(normaliser.mean), "scores": scores.detach()}
+        loss = loss_of(scorer, on_device(pair_batch(requests, 0), machine.device), RewardSettings())
+        loss.backward()
+        found = torch.tensor([score for row in scores_of(scorer, requests, 0, Team(machine)) for score in row])
+        return {"loss": loss.detach().cpu(), "scores": found, **gradients(scorer)}
+
+    assert_same_on_both(work)
+
+
+def gradients(model: Transformer) -> Numbers:
+    return {name: p.grad.cpu() for name, p in model.named_parameters() if p.grad is not None}
+
+
+def test_direct_preference() -> None:
+    requests = [Judged(((5, 6, 7, 8), (5, 9), (5, 8)), ((0, 1), (2, 0)), (1, 1, 1))]
+
+    def work(machine: Machine) -> Numbers:
+        policy, frozen = (random_model(seed=seed).to(machine.device) for seed in (0, 1))
+        heard: list[torch.Tensor] = []
+        batch = on_device(DpoBatch(pair_batch(requests, 0), None), machine.device)
+        loss = objective_of(DpoSettings(), Reference(policy, frozen), heard)(policy, batch)
+        loss.backward()
+        return {"loss": loss.detach().cpu(), "heard": heard[0].cpu(), **gradients(policy)}
 
     assert_same_on_both(work)

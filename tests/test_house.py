@@ -28,7 +28,7 @@ LEVELS = {
     **dict.fromkeys(["apps"], 6),
 }
 MAX_FILE, MAX_FUNCTION, MAX_PARAMETERS = 400, 80, 7
-READS_UTILITIES = {"stages/rate.py", "evaluate/preferences.py"}
+READS_UTILITIES = {"stages/rate.py", "evaluate/preferences.py", "rl/looks.py"}  # the last has answers judged, no more
 UNPICKLES = re.compile(
     r"(torch|pickle|cPickle|dill|cloudpickle|joblib|marshal|shelve)\.(load|loads|save|dump|dumps|open|Unpickler)"
     r"|yaml\.(load|unsafe_load|full_load)(_all)?"
@@ -147,6 +147,8 @@ def test_processes_talk_to_each_other_in_one_file() -> None:
 def test_files_and_functions_stay_small(folder: str) -> None:
     wrong = []
     for path in sorted((ROOT / folder).rglob("*.py")):
+        if ".peers" in path.parts:
+            continue  # packages that benchmarks measure beside us
         text = path.read_text("utf-8")
         if len(text.splitlines()) > MAX_FILE:
             wrong.append(f"{path.relative_to(ROOT)}: {len(text.splitlines())} lines, {MAX_FILE} at most")

@@ -15,11 +15,11 @@ from trivium.base.yaml_text import parse
 from trivium.data.sources.files import FilesSource
 from trivium.data.sources.instructions import InstructionsSource
 from trivium.data.sources.world import WorldSource
-from trivium.journey.graph import STAGES, load_stage, with_named
+from trivium.journey.graph import ALGORITHMS, STAGES, load_stage, with_named
 
 ROOT = Path(__file__).resolve().parents[1]
 INSIDE = ("optimizer", "schedule")  # of these a page may list only what differs from the class's own defaults
-SPELLED = {"sources": [{"kind": "world"}]}
+SPELLED = {"sources": [{"kind": "world"}], "reward": [{"kind": "learned"}]}
 
 
 def flat(settings: type[Settings], own: Any = None, at: str = "") -> Iterator[tuple[str, Any]]:
@@ -52,6 +52,20 @@ def test_the_settings_of_a_page_are_those_of_the_stage(stage: str) -> None:
     assert told == {name: real.get(name) for name in told}
     left_out = {name: value for name, value in real.items() if name not in told}
     assert left_out == {name: general[name] for name in left_out if name.split(".")[0] in INSIDE}
+
+
+def test_the_settings_of_each_algorithm_are_on_aligns_page() -> None:
+    """RLOO's are all there; the table of each other one, in their order, holds what it has beside RLOO's or otherwise."""
+    first, *others = dict.fromkeys(ALGORITHMS.values())
+    common = dict(flat(load_stage("align", {"align": first}).settings))
+    told = tables(ROOT / "docs" / "stages" / "align.md")[1:]
+    general = dict(flat(load_stage("pretrain").settings))  # of whose optimizer a page need not repeat what is the same
+    for table, module in zip(told, others, strict=True):
+        real = dict(flat(load_stage("align", {"align": module}).settings))
+        own = {name: value for name, value in real.items() if name not in common or common[name] != value}
+        same = {name for name, value in own.items() if general.get(f"optimizer.{name.partition('.')[2]}") == value}
+        assert table == {name: own.get(name) for name in table}
+        assert own.keys() - table.keys() <= same
 
 
 def test_the_settings_of_the_sources_are_on_gathers_page() -> None:

@@ -21,7 +21,7 @@ pretrain:
 finetune: {steps: 8, tokens_per_step: 512}
 rate: {requests: 40, heldout_share: 0.3, max_new_tokens: 12}
 reward: {epochs: 1, batch_size: 8}
-align: {steps: 4, prompts_per_step: 2, answers_per_prompt: 4, max_new_tokens: 12}
+align: {steps: 4, prompts_per_step: 2, answers_per_prompt: 4, max_new_tokens: 12, accept: true}
 evaluate: {instructions: 40, requests: 10, samples: 2, max_new_tokens: 12}
 """
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from trivium.apps.cli import PURPOSES
 from trivium.journey.check import check
-from trivium.journey.graph import STAGES, in_order, load_stage
+from trivium.journey.graph import ALGORITHMS, STAGES, in_order, load_stage
 from trivium.journey.recipe import read_recipe, schema
 
 ROOT = Path(__file__).parents[2]
@@ -36,14 +37,22 @@ def test_the_published_schema_is_that_of_the_code() -> None:
     )
 
 
+def test_a_method_is_the_default_of_one_module_and_known_to_it() -> None:
+    for method, module in ALGORITHMS.items():
+        settings = load_stage("align", {"align": module}).settings
+        assert method in get_args(settings.model_fields["method"].annotation)
+        assert settings.model_validate({"method": method})
+
+
 def test_every_stage_is_a_command() -> None:
     assert list(PURPOSES) == list(STAGES)
 
 
 def test_every_stage_follows_the_protocol() -> None:
-    for name in STAGES:
-        stage = load_stage(name)
-        assert stage.settings.__module__ == STAGES[name]
+    every = {name: module for name, module in STAGES.items() if isinstance(module, str)}
+    for name, module in [*every.items(), *(("align", module) for module in ALGORITHMS.values())]:
+        stage = load_stage(name, {**STAGES, name: module})
+        assert stage.settings.__module__ == module
         assert set(stage.needs) | set(stage.wants) <= set(STAGES)
         earlier = list(STAGES)[: list(STAGES).index(name)]
         assert set(stage.needs) | set(stage.wants) <= set(earlier), "a stage reads earlier ones only"

@@ -94,4 +94,4 @@ def test_the_world_gives_as_much_as_evaluation_asks_for() -> None:
 
 def test_evaluation_depends_on_what_it_reads_and_no_more() -> None:
     stage = load_stage("evaluate")
-    assert {*stage.needs, *stage.wants} == {"gather", "tokenize", *MODELS}
+    assert {*stage.needs, *stage.wants} == {"gather", "tokenize", "reward", *MODELS}

@@ -9,8 +9,9 @@ import torch
 
 from tests.reference import losses as slow
 from trivium.loss import language
+from trivium.loss.advantages import leave_one_out
 from trivium.loss.language import linear_cross_entropy, token_log_probabilities
-from trivium.loss.policy import kl_to_reference, leave_one_out
+from trivium.loss.policy import kl_to_reference
 from trivium.loss.preference import bradley_terry
 
 

@@ -12,7 +12,8 @@ from tests.model.shapes import random_model
 from tests.tokenizer.tiny import tiny_tokenizer
 from trivium.base.errors import DataError
 from trivium.loss.preference import bradley_terry
-from trivium.rl.pairs import Judged, judged, load_judged, pair_batch, pair_batches
+from trivium.rl.judgements import load_judged
+from trivium.rl.pairs import Judged, judged, pair_batch, pair_batches
 from trivium.rl.rewards import last_token_scores
 
 REQUESTS = [
@@ -24,8 +25,13 @@ REQUESTS = [
 def test_shared_rows_give_the_loss_and_gradient_of_separate_pairs() -> None:
     together, apart = random_model(head="score"), random_model(head="score")
     batch = pair_batch(REQUESTS, 0)
-    assert batch.tokens.shape == (5, 4) and batch.pairs == 4
-    scores = last_token_scores(together, batch.tokens, batch.lengths)
+    assert [tuple(block.tokens.shape) for block in batch.blocks] == [
+        (1, 2),
+        (1, 2),
+        (2, 3),
+        (1, 4),
+    ] and batch.pairs == 4
+    scores = batch.values(lambda block: last_token_scores(together, block.tokens, block.lengths))
     loss = bradley_terry(scores[batch.chosen], scores[batch.rejected], 0.1)
     loss.backward()
     total = 0.0
@@ -51,7 +57,13 @@ def test_an_answer_is_kept_once_however_many_pairs_it_is_in() -> None:
 
 def test_every_epoch_holds_each_request_once() -> None:
     requests = [Judged(((place,), (place, place)), ((0, 1),)) for place in range(7)]
-    seen = [int(row[0]) for step in range(7) for row in pair_batches(requests, 2, 3, step, 0).tokens[::2]]
+    seen = [
+        int(row[0])
+        for step in range(7)
+        for block in pair_batches(requests, 2, 3, step, 0).blocks
+        for row in block.tokens
+        if len(row) == 1
+    ]
     assert sorted(seen[:7]) == sorted(seen[7:]) == list(range(7)) and seen[:7] != seen[7:]
 
 

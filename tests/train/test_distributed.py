@@ -12,7 +12,20 @@ from safetensors.torch import load_file
 
 from tests.model.shapes import random_model
 from tests.processes import together
-from tests.train.work import CPU, KINDS, ROWS, STEPS, aligned, alone, batches_for, gradients, job, losses_of
+from tests.train.work import (
+    CPU,
+    KINDS,
+    ROWS,
+    STEPS,
+    aligned,
+    alone,
+    batches_for,
+    gradients,
+    job,
+    losses_of,
+    preferred,
+    scored,
+)
 from trivium.base.errors import Interrupted, UserError
 from trivium.base.progress import Context, Progress
 from trivium.base.ranks import Ranks
@@ -46,6 +59,14 @@ def same_as_one_process(folder: Path, count: int) -> None:
             weights = load_file(folder / f"{kind}-{optimizer}.safetensors")
             for name, value in layout.model.state_dict().items():
                 torch.testing.assert_close(weights[name], value, rtol=1e-3, atol=1e-4)
+        found = StoredTensors([folder / f"{kind}-scored.{rank}.safetensors" for rank in range(count)])
+        for name, value in scored(Layout(random_model(head="score"), alone())).items():
+            torch.testing.assert_close(
+                found[f"g.{name}"].view_as(value), value, rtol=1e-4, atol=1e-6, msg=f"{kind} scored {name}"
+            )
+    for method in ("dpo", "kto"):
+        for name, value in preferred(place(random_model(), alone(), whole=True), method).items():
+            torch.testing.assert_close(load_file(folder / f"{method}.0.safetensors")[name], value, rtol=1e-3, atol=1e-6)
     expected = aligned(place(random_model(), alone(), whole=True))
     for rank in range(count):
         found = load_file(folder / f"aligned.{rank}.safetensors")

@@ -21,9 +21,17 @@ from trivium.base.ranks import ALONE, Parallel, Ranks
 from trivium.base.words import Batch
 from trivium.generate.engine import Engine
 from trivium.optim.settings import OptimizerSettings, ScheduleSettings
-from trivium.rl.rewards import LearnedReward, Normaliser
-from trivium.rl.rollouts import answer_figures
-from trivium.stages.align_rloo import AlignSettings, advantage, collect, describe, score, update
+from trivium.rl.answers import answer_figures, collect, describe, refer, reward, sampler_error, sequence_kl
+from trivium.rl.guards import Guards
+from trivium.rl.pairs import Judged, pair_batches
+from trivium.rl.players import Players
+from trivium.rl.prompts import Prompt
+from trivium.rl.reference import Reference
+from trivium.rl.rewards import LearnedReward, Normaliser, Rewards
+from trivium.rl.tuning import Tuning
+from trivium.stages import align_dpo, align_kto
+from trivium.stages.align_rloo import AlignSettings, add_gradients, advantage
+from trivium.stages.reward import RewardSettings, loss_of
 from trivium.train.distributed import Team, join
 from trivium.train.fit import Job, fit, make_optimizer
 from trivium.train.layout import Layout, place
@@ -89,25 +97,74 @@ def aligned(layout: Layout) -> dict[str, torch.Tensor]:
     """The weights after a step of alignment with five prompts, and what the log says of it."""
     settings = AlignSettings(prompts_per_step=5, answers_per_prompt=4, max_new_tokens=6, micro_batches=2)
     team, policy = layout.team, layout.model
-    players: Any = SimpleNamespace(
+    nothing: Any = SimpleNamespace(pad=0)
+    players = Players(
         policy=policy,
         reference=random_model(seed=1).eval(),
-        reward=LearnedReward(random_model(head="score"), Normaliser(0.1, 2.0)),
+        reward=Rewards(
+            {"learned": LearnedReward(random_model(head="score"), Normaliser(0.1, 2.0))}, {}, {"learned": 1.0}, nothing
+        ),
         engine=Engine(policy, (1, 2, 3), slots=4),
-        prompts=[[10], [11, 12, 13], [14, 15], [16]],
-        tokenizer=SimpleNamespace(pad=0),
+        prompts=[Prompt(ids, ()) for ids in ((10,), (11, 12, 13), (14, 15), (16,))],
+        looks=[],
+        instructions=nothing,
+        tokenizer=nothing,
         layout=layout,
-        team=team,
     )
     group = collect(players, settings, 7, 1)
-    rewards, kl = score(players, group, settings)
-    told = describe(team.rows(answer_figures(group, rewards, kl)), settings)
+    rewards, kl = reward(players, group, settings), sequence_kl(group, refer(players, group, settings))
+    returns = rewards - settings.kl_weight * kl
+    told = describe(team.rows(answer_figures(group, rewards, kl, returns)), settings.answers_per_prompt)
     optimizer = make_optimizer(policy, settings.optimizer, layout)
-    advantages = advantage(rewards - settings.kl_weight * kl, settings.answers_per_prompt)
-    norm, difference = update(players, optimizer, group, advantages, settings, 1.0, batches_for(team.ranks, 2)(0))
-    assert difference < 1e-4
+    assert sampler_error(players, group, settings) < 1e-4
+    lessons = batches_for(team.ranks, 2)(0)
+    add_gradients(players, group, advantage(returns, settings.answers_per_prompt), settings, lessons)
+    norm = Guards(0.0).step(1, optimizer, 1.0)
     figure = {f"told.{name}": torch.tensor(value) for name, value in {**told, "norm": norm}.items()}
     return {**{name: p.detach().clone() for name, p in policy.named_parameters()}, **figure}
+
+
+JUDGED = [
+    Judged(
+        tuple((number + 5, number + 6, *range(20, 20 + number + more)) for more in (1, 4, 2)),
+        ((0, 1), (2, 0)),
+        (2, 2, 2),
+        verdicts=((0, True), (1, False), (2, True)),
+    )
+    for number in range(6)
+]
+
+
+def gradients_of(layout: Layout, batches: list[Any], objective: Any, count: float) -> dict[str, torch.Tensor]:
+    """The gradient of the objective's sum over all processes' batches and their `count`s."""
+    (total,) = layout.team.sum(count)
+    accumulate(layout.model, batches, objective, total, CPU, layout.before_last)
+    layout.reduce()
+    return {name: p.grad.clone() for name, p in layout.parameters() if p.grad is not None}
+
+
+def scored(layout: Layout) -> dict[str, torch.Tensor]:
+    """The gradient of a step of the reward model on five of six requests."""
+    batch = pair_batches(JUDGED, 5, 3, 0, 0, layout.team.ranks.share(5))
+    return gradients_of(layout, [batch], lambda model, one: loss_of(model, one, RewardSettings()), batch.said)
+
+
+def preferred(layout: Layout, method: str) -> dict[str, torch.Tensor]:
+    """The gradient of a step of DPO or KTO on five of six requests, in as many micro-batches as there are processes or so."""
+    frozen, tokenizer = random_model(seed=1).eval(), SimpleNamespace(pad=0)
+    settings: Any = {
+        "dpo": align_dpo.DpoSettings(batch_size=5, micro_batches=2),
+        "kto": align_kto.KtoSettings(batch_size=5),
+    }[method]
+    tuning = Tuning(settings, Reference(layout.model, frozen), layout, tokenizer, None, 3)  # type: ignore[arg-type]
+    if method == "dpo":
+        pairs = align_dpo.batches_of(JUDGED, None, 0, settings, tuning)
+        count = sum(batch.pairs.pairs for batch in pairs if isinstance(batch, align_dpo.DpoBatch))
+        return gradients_of(layout, pairs, align_dpo.objective_of(settings, tuning.reference, []), count)
+    known = [torch.zeros(len(request.answers)) for request in JUDGED]
+    said = align_kto.batches_of(JUDGED, known, 5, 0, tuning)
+    count = sum(len(batch.judged) for batch in said if isinstance(batch, align_kto.KtoBatch))
+    return gradients_of(layout, said, align_kto.objective_of(settings, []), count)
 
 
 def exact(folder: Path, ranks: Ranks) -> None:
@@ -119,6 +176,9 @@ def exact(folder: Path, ranks: Ranks) -> None:
             for most in (1, 2, ROWS):
                 pieces = layout.pieces(gradients(layout, most), own=())
                 (folder / f"{kind}-{most}.{ranks.rank}.safetensors").write_bytes(pieces_to_bytes(pieces))
+            layout = place(random_model(head="score"), team)
+            pieces = layout.pieces({f"g.{name}": value for name, value in scored(layout).items()}, own=())
+            (folder / f"{kind}-scored.{ranks.rank}.safetensors").write_bytes(pieces_to_bytes(pieces))
             for optimizer in ("muon", "adamw"):
                 layout = place(random_model(), team)
                 context = Context(folder / f"{kind}-{optimizer}", {}, ranks=ranks)
@@ -131,6 +191,9 @@ def exact(folder: Path, ranks: Ranks) -> None:
     with join(Context(folder, {}, device="cpu", threads=1, ranks=ranks), "float32") as team:
         found = aligned(place(random_model(), team, whole=True))
         save_file(found, folder / f"aligned.{ranks.rank}.safetensors")
+        for method in ("dpo", "kto"):
+            found = preferred(place(random_model(), team, whole=True), method)
+            save_file(found, folder / f"{method}.{ranks.rank}.safetensors")
 
 
 def die(folder: Path, ranks: Ranks) -> None:

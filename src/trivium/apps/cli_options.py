@@ -37,6 +37,9 @@ Redo = Annotated[
 ]
 Verify = Annotated[bool, typer.Option("--verify", help="Read every file of finished stages before trusting them.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Stop gathering at the first file or row that cannot be read.")]
+Accept = Annotated[
+    bool, typer.Option("--accept", help="Learn from a reward model also where it did not pass its gate.")
+]
 Until = Annotated[str | None, typer.Option("--until", metavar="STAGE", help="Stop after this stage.")]
 
 Rounds = Annotated[
@@ -59,6 +62,7 @@ class StageOptions:
     redo: Redo = None
     verify: Verify = False
     strict: Strict = False
+    accept: Accept = False
 
 
 @dataclass(frozen=True)

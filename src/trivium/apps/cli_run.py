@@ -14,11 +14,11 @@ from trivium.apps.stopping import Stopping
 from trivium.base.errors import RecipeError
 from trivium.journey.check import check
 from trivium.journey.follow import Lead, follow
-from trivium.journey.graph import STAGES, base_of, with_named
+from trivium.journey.graph import STAGES, is_named, with_named
 from trivium.journey.recipe import read_recipe
 from trivium.journey.rounds import run_rounds
 from trivium.journey.runner import Scope
-from trivium.journey.runs import MODELS, is_run
+from trivium.journey.runs import is_run, models_of
 
 
 def run_recipe(options: StageOptions, until: str | None) -> None:
@@ -39,7 +39,11 @@ def _lead(options: StageOptions, until: str | None, lead: Lead) -> None:
         if stage not in with_named([stage]):
             raise RecipeError(f"there is no stage '{stage}'; the stages are {', '.join(STAGES)}")
     goes_on = options.recipe.is_dir() and is_run(options.recipe)
-    recipe = read_recipe(options.recipe / "recipe.yaml" if goes_on else options.recipe, _overrides(options))
+    path = options.recipe / "recipe.yaml" if goes_on else options.recipe
+    recipe = read_recipe(path, _overrides(options))
+    if options.accept:
+        followers = [name for name, settings in recipe.sections.items() if hasattr(settings, "accept")]
+        recipe = read_recipe(path, [*_overrides(options), *(f"{name}.accept=true" for name in followers)])
     folder = options.recipe if goes_on and not options.name else options.runs / recipe.name
     console = Console()
     scope = Scope(until=until, redo=frozenset(options.redo or []), verify=options.verify)
@@ -47,10 +51,10 @@ def _lead(options: StageOptions, until: str | None, lead: Lead) -> None:
         results = run_rounds(recipe, folder, report=display, stopping=stopping, scope=scope, lead=lead)
     console.print(f"\nreport   {folder / 'report.html'}", highlight=False, soft_wrap=True)
     for result in results:
-        if base_of(result.stage) != result.stage:
+        if is_named(result.stage, "finetune"):
             name = result.stage.partition("-")[2]
             console.print(f'ask      trivium predict {folder} --task {name} "..."', highlight=False, soft_wrap=True)
-    models = [result.stage for result in results if result.stage in MODELS]
+    models = models_of([result.stage for result in results])
     if models:
         console.print(f"talk     trivium chat {folder}", highlight=False, soft_wrap=True)
     if len(models) > 1:

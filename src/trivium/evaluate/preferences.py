@@ -34,7 +34,7 @@ def win_rate(
     max_new_tokens: int,
     seed: int,
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Scores (mean utility of each tuned model; win rate and KL of the aligned one) and the answers as samples."""
+    """Scores (mean utility of each tuned model; win rate and KL of each aligned one) and the answers as samples."""
     answers = {
         name: answer_requests(generator, requests, temperature, max_new_tokens, seed, chat=name != "pretrain")
         for name, generator in generators.items()
@@ -49,12 +49,12 @@ def win_rate(
         for name, values in utilities.items()
         if name != "pretrain"
     ]
-    if "align" in answers:
-        pairs = zip(utilities["align"], utilities["finetune"], strict=True)
+    for name in [name for name in answers if name not in ("pretrain", "finetune")]:
+        pairs = zip(utilities[name], utilities["finetune"], strict=True)
         wins = [1.0 if new > old else 0.5 if new == old else 0.0 for new, old in pairs]
-        rows.append(score_row("win_rate", "align", mean(wins), "share", NOTE))
-        kl = sequence_kl(generators["align"], generators["finetune"], requests, answers["align"])
-        rows.append(score_row("kl", "align", mean(kl), "nats", "to the fine-tuned model, summed over an answer"))
+        rows.append(score_row("win_rate", name, mean(wins), "share", NOTE))
+        kl = sequence_kl(generators[name], generators["finetune"], requests, answers[name])
+        rows.append(score_row("kl", name, mean(kl), "nats", "to the fine-tuned model, summed over an answer"))
     samples = [
         {
             "prompt": text,
@@ -66,6 +66,20 @@ def win_rate(
         for number, (text, row) in enumerate(zip(texts, requests, strict=True))
     ]
     return rows, samples
+
+
+def picked_rows(stage: str, answers: Sequence[Answer], samples: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Mean utility of answers that were picked from several, and their win rate over the tuned model's own, which `samples`
+    (as `win_rate` gives them) hold."""
+    utilities = [
+        rater.utility(row["prompt"], answer.text, answer.ended) for answer, row in zip(answers, samples, strict=True)
+    ]
+    pairs = zip(utilities, (row["rewards"]["finetune"] for row in samples), strict=True)
+    wins = [1.0 if new > old else 0.5 if new == old else 0.0 for new, old in pairs]
+    return [
+        score_row("utility", stage, mean(utilities), "points", NOTE),
+        score_row("win_rate", stage, mean(wins), "share", f"{NOTE}; picked by the reward model, nothing is trained"),
+    ]
 
 
 def answer_requests(

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+import torch
+
 from trivium.generate.rows import Request, Row
 from trivium.generate.sampling import Sampling
 from trivium.generate.session import Session
@@ -21,6 +23,11 @@ class Engine:
 
     def __init__(self, model: Transformer, stops: Iterable[int], slots: int = 128) -> None:
         self.model, self.stops, self.slots = model, frozenset(stops), slots
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return self.model.embedding.weight.device
 
     def open(self, sampling: Sampling | None = None, seed: int = 0, *, fair: bool = True) -> Session:
         """A session; `sampling` and `seed` are those of requests that bring none. A `fair` one is for requests that come

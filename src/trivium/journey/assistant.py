@@ -14,7 +14,7 @@ from trivium.base.errors import RunError, UserError
 from trivium.base.files import read_json
 from trivium.base.words import Message, Role
 from trivium.journey.experts import Experts, expert_at, experts_of
-from trivium.journey.graph import base_of
+from trivium.journey.graph import is_named
 from trivium.journey.runs import find_run, is_run, model_of
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def load(run: Path, stage: str | None = None, *, device: str = "auto", runs: Pat
     else:
         found = find_run(run, runs)
         experts = experts_of(found, device)
-        if stage is not None and base_of(stage) != stage and stage.partition("-")[2] in experts.folders:
+        if stage is not None and is_named(stage, "finetune") and stage.partition("-")[2] in experts.folders:
             name, folder = stage, found / stage
             experts = expert_at(folder, device)
         else:

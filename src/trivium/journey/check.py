@@ -34,7 +34,7 @@ def check(path: Path, overrides: Sequence[str] = (), stages: StageTable = STAGES
             recipe, present = valid_sections(path, overrides, stages)
         except RecipeError:
             return faults  # not even YAML
-    stages = with_named(present, stages)
+    stages = with_named({**dict.fromkeys(present), **recipe.sections}, stages)
     try:
         in_order(present, stages)
     except RecipeError as error:

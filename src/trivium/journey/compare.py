@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 
 from trivium.base.errors import RunError, UserError
 from trivium.base.words import Message
-from trivium.journey.report_words import PHASES, Seen, explain
+from trivium.journey.graph import base_of
+from trivium.journey.report_words import Seen, explain
+from trivium.journey.runs import models_of, stages_of
 
 if TYPE_CHECKING:
     from trivium.generate import Answer, Generator
 
-MODELS = tuple(phase.model for phase in PHASES)
 BARE_TEXT = "pretrain"  # this model has never seen a conversation
 
 
@@ -55,7 +56,7 @@ def compare(
     temperature: float = 0.0,
     seed: int = 0,
 ) -> list[Row]:
-    """A row for each prompt. `stages` are some of pretrain, finetune, align; None for all that are finished.
+    """A row for each prompt. `stages` are some of pretrain, finetune, align and align-NAME; None for all that are finished.
 
     `temperature` 0 is greedy. Raises UserError for an empty prompt or an unknown stage, RunError where a stage that was
     asked for has no finished model.
@@ -82,17 +83,18 @@ def compare(
 def _choose(run_folder: Path, stages: Sequence[str] | None) -> list[str]:
     if not run_folder.is_dir():
         raise RunError(f"{run_folder}: there is no such run; `trivium runs list` shows the runs there are")
-    there = [name for name in MODELS if (run_folder / name / "trivium" / "stage.json").exists()]
+    models = models_of(stages_of(run_folder))[::-1]
+    there = [name for name in models if (run_folder / name / "trivium" / "stage.json").exists()]
     if not stages:
         if not there:
             raise RunError(f"{run_folder}: no model is finished yet; `trivium run` goes on where the run stopped")
         return there
     for name in stages:
-        if name not in MODELS:
-            raise UserError(f"stage '{name}' is no stage with a model to talk to; there are: {', '.join(MODELS)}")
+        if name not in models:
+            raise UserError(f"stage '{name}' is no stage with a model to talk to; there are: {', '.join(models)}")
         if name not in there:
             raise RunError(f"{run_folder / name}: not finished; finished here: {', '.join(there) or 'none'}")
-    return [name for name in MODELS if name in stages]
+    return [name for name in models if name in stages]
 
 
 def _load(folder: Path, device: str) -> Generator:
@@ -125,7 +127,7 @@ def _row(prompt: str, said: Mapping[str, _Said]) -> Row:
     for stage, found in said.items():
         now = Seen(found.answer.text, ended=found.answer.ended)
         explanations[stage] = explain(stage, now, before)
-        before = now
+        before = before if base_of(stage) == "align" else now  # each aligned one started from the tuned one
     changes = {
         stage: {
             "words": float(len(found.answer.text.split())),

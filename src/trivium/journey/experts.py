@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from trivium.base.errors import RunError, UserError
 from trivium.base.files import read_json
-from trivium.journey.graph import base_of
+from trivium.journey.graph import is_named
 from trivium.journey.record import read_record
 from trivium.journey.runs import stages_of
 
@@ -95,7 +95,7 @@ def experts_of(run: Path, device: str = "auto") -> Experts:
     folders = {
         name.partition("-")[2]: run / name
         for name in stages_of(run)
-        if base_of(name) != name and (run / name / TASK_FILE).is_file() and read_record(run / name)
+        if is_named(name, "finetune") and (run / name / TASK_FILE).is_file() and read_record(run / name)
     }
     pretrained = run / "pretrain"
     return Experts(folders, pretrained if (pretrained / "config.json").is_file() else None, device)

@@ -15,7 +15,7 @@ from trivium.base.config import Settings
 from trivium.base.progress import Context
 from trivium.base.ranks import ALONE, Ranks
 from trivium.journey.faults import explain
-from trivium.journey.graph import STAGES, StageTable, load_stage
+from trivium.journey.graph import STAGES, StageTable, load_stage, with_named
 
 if TYPE_CHECKING:
     from trivium.train.distributed import Orders
@@ -62,7 +62,7 @@ def follow(ranks: Ranks, stopping: Callable[[], bool], stages: StageTable = STAG
 
     orders = Orders(ranks)
     while (order := orders.take(stopping)) is not None:
-        stage = load_stage(order["stage"], stages)
+        stage = load_stage(order["stage"], with_named({order["stage"]: order["settings"]}, stages))
         context = _context(order, ranks, stopping)
         try:
             stage.module.run(stage.settings.model_validate(order["settings"]), context)

@@ -1,21 +1,23 @@
 """Which stages there are, what each one needs, and in which order a recipe's stages run.
 
 A stage is a module with `NEEDS`, a settings class (what its `run` takes first) and `run(settings, context)`. It may
-also have `WANTS` (stages that it reads where the recipe has them), `CONTINUES` (settings that may grow without starting
-over), `NOT_IN_KEY` (settings that do not change its result), `PARALLEL` (all processes of a job run it, else the first
-alone), `ROWS` (of which of gather's rows it needs how many), `depends_on(settings)` (what outside the recipe its result
-depends on, as JSON), `check(settings, sections)` (sentences about what is wrong; `sections` are the recipe's by name,
-as far as they are right) and `outlook(settings, sections)` (what it will compute, for `trivium plan`). Modules are imported
-when first asked for.
-`with_named` adds the stages that a recipe names itself, such as `finetune-sentiment`.
+also have `WANTS` (stages that it reads where the recipe has them; `align-*` are all that a recipe names so), `CONTINUES`
+(settings that may grow without starting over), `NOT_IN_KEY` (settings that do not change its result), `PARALLEL` (all
+processes of a job run it, else the first alone), `ROWS` (of which of gather's rows it needs how many), `depends_on(settings)`
+(what outside the recipe its result depends on, as JSON), `check(settings, sections)` (sentences about what is wrong;
+`sections` are the recipe's by name, as far as they are right) and `outlook(settings, sections)` (what it will compute, for
+`trivium plan`). Modules are imported when first asked for.
+`with_named` adds the stages that a recipe names itself, such as `finetune-sentiment`, and settles on the module of each stage
+that can be done in several ways, which its setting `method` tells apart.
 """
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import inspect
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +27,19 @@ from trivium.base.errors import RecipeError
 if TYPE_CHECKING:
     from trivium.data.intake import Part
 
-StageTable = Mapping[str, Any]  # section name -> dotted name of the module, or the module itself; in running order
+Variants = Mapping[str, Any]  # method -> dotted name of the module, or the module itself; the first is the default
+StageTable = Mapping[
+    str, Any
+]  # section name -> dotted name of the module, the module itself, or Variants; in running order
 
+ALGORITHMS: Variants = {
+    "rloo": "trivium.stages.align_rloo",
+    "grpo": "trivium.stages.align_grpo",
+    "ppo": "trivium.stages.align_ppo",
+    "dpo": "trivium.stages.align_dpo",
+    "kto": "trivium.stages.align_kto",
+    "rejection": "trivium.stages.best_of_n",
+}
 STAGES: StageTable = {
     "gather": "trivium.stages.gather",
     "tokenize": "trivium.stages.tokenize",
@@ -35,11 +48,11 @@ STAGES: StageTable = {
     "transfer": "trivium.stages.transfer",
     "rate": "trivium.stages.rate",
     "reward": "trivium.stages.reward",
-    "align": "trivium.stages.align_rloo",
+    "align": ALGORITHMS,
     "evaluate": "trivium.stages.evaluate",
 }
 # A section BASE-NAME, as often as wanted, each with a folder, a key and a lineage of its own; they run after BASE's place.
-NAMED: StageTable = {"finetune": "trivium.stages.finetune_task"}
+NAMED: StageTable = {"finetune": "trivium.stages.finetune_task", "align": ALGORITHMS}
 _NAME = re.compile(r"(?P<base>[a-z]+)-[a-z0-9]+(?:[._-][a-z0-9]+)*")
 
 
@@ -49,17 +62,49 @@ def base_of(name: str) -> str:
     return match["base"] if match and match["base"] in NAMED else name
 
 
+def is_named(name: str, base: str) -> bool:
+    """Whether `name` is one that a recipe gave to a stage of `base`: 'finetune-sentiment' for 'finetune'."""
+    return name != base == base_of(name)
+
+
 def with_named(sections: Iterable[str], stages: StageTable = STAGES) -> StageTable:
-    """`stages` and, behind each one that can have them, the named ones among `sections`, in their order."""
+    """`stages` and, behind each one that can have them, the named ones among `sections`, in their order.
+
+    Where `sections` maps names to what a recipe says of them, each stage has the one module that its `method` asks for;
+    where there is no such method, or none is told, the default's.
+    """
     found: dict[str, list[str]] = {}
     for section in sections:
         if (base := base_of(section)) != section and base in stages:
             found.setdefault(base, []).append(section)
+    content: Mapping[str, Any] = sections if isinstance(sections, Mapping) else {}
     table: dict[str, Any] = {}
     for name, module in stages.items():
-        table[name] = module
-        table |= dict.fromkeys(found.get(name, ()), NAMED.get(name))
+        table[name] = _settled(module, content.get(name))
+        table |= {own: _settled(NAMED[name], content.get(own)) for own in found.get(name, ())}
     return table
+
+
+def _settled(entry: Any, section: Any) -> Any:
+    if not isinstance(entry, Mapping):
+        return entry
+    method = _method(section)
+    return entry[method] if isinstance(method, str) and method in entry else next(iter(entry.values()))
+
+
+def _method(section: Any) -> Any:
+    return section.get("method") if isinstance(section, Mapping) else getattr(section, "method", None)
+
+
+def unknown_method(name: str, section: Any, stages: StageTable = STAGES) -> str | None:
+    """What is wrong with the method that a recipe's section asks for; None where nothing is."""
+    entry = stages.get(name, NAMED.get(base_of(name)) if base_of(name) in stages else None)
+    method = _method(section)
+    if not isinstance(entry, Mapping) or method is None or (isinstance(method, str) and method in entry):
+        return None
+    near = difflib.get_close_matches(str(method), entry, n=1, cutoff=0.5)
+    meant = f"did you mean '{near[0]}'? " if near else ""
+    return f"no such method; {meant}There are: {', '.join(entry)} (given: {method!r:.80})"
 
 
 @dataclass(frozen=True)
@@ -83,20 +128,32 @@ class Stage:
 
 
 def load_stage(name: str, stages: StageTable = STAGES) -> Stage:
-    """The stage of that section name, its module imported."""
-    entry = stages[name]
+    """The stage of that section name, its module imported; of variants that nothing chooses between, the default."""
+    entry = _settled(stages[name], None)
     module = importlib.import_module(entry) if isinstance(entry, str) else entry
     return Stage(
         name=name,
         module=module,
         settings=_settings_class(module),
         needs=tuple(module.NEEDS),
-        wants=tuple(getattr(module, "WANTS", ())),
+        wants=tuple(_wanted(getattr(module, "WANTS", ()), stages)),
         continues=tuple(getattr(module, "CONTINUES", ())),
         not_in_key=tuple(getattr(module, "NOT_IN_KEY", ())),
         parallel=bool(getattr(module, "PARALLEL", False)),
         rows=dict(getattr(module, "ROWS", {})),
     )
+
+
+def settings_of(name: str, stages: StageTable = STAGES) -> list[type[Settings]]:
+    """The settings classes that a section may be read into: one, or one for each module of its variants."""
+    entry = stages[name]
+    modules = list(dict.fromkeys(entry.values())) if isinstance(entry, Mapping) else [entry]
+    return [load_stage(name, {name: module}).settings for module in modules]
+
+
+def _wanted(names: Iterable[str], stages: StageTable) -> Iterator[str]:
+    for name in names:
+        yield from (own for own in stages if is_named(own, name[:-2])) if name.endswith("-*") else (name,)
 
 
 def _settings_class(module: Any) -> type[Settings]:

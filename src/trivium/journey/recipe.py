@@ -10,7 +10,7 @@ import contextlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, Union
 
 import yaml
 from pydantic import BaseModel, Field, create_model
@@ -20,7 +20,7 @@ from trivium.base.errors import DataError, RecipeError
 from trivium.base.ranks import Parallel
 from trivium.base.yaml_text import Location
 from trivium.data.find import files_at
-from trivium.journey.graph import NAMED, STAGES, StageTable, load_stage, with_named
+from trivium.journey.graph import NAMED, STAGES, StageTable, settings_of, unknown_method, with_named
 
 Value = TypeVar("Value")
 
@@ -52,7 +52,7 @@ class Recipe(Settings):
 def recipe_class(typed: Sequence[str], stages: StageTable = STAGES) -> type[Recipe]:
     """Recipe with a section for every stage; only those in `typed` have their settings, and their modules imported."""
     sections: dict[str, Any] = {
-        name: (load_stage(name, stages).settings | None if name in typed else None, None) for name in stages
+        name: (Union[(*settings_of(name, stages), None)] if name in typed else None, None) for name in stages
     }
     return create_model("Recipe", __base__=Recipe, __doc__="A Trivium recipe.", **sections)
 
@@ -66,7 +66,7 @@ def read_recipe(path: Path, overrides: Sequence[str] = (), stages: StageTable = 
 def valid_sections(path: Path, overrides: Sequence[str] = (), stages: StageTable = STAGES) -> tuple[Recipe, list[str]]:
     """Of a recipe with faults: what of it is valid, and the names of all its sections. Raises RecipeError."""
     content, lines, stages = _content_of(path, overrides, stages)
-    present = [name for name in stages if name in content]
+    present = [name for name in with_named(content, stages) if name in content]
     valid: dict[str, Any] = {}
     for name, value in content.items():
         with contextlib.suppress(RecipeError):
@@ -80,17 +80,30 @@ def _content_of(
 ) -> tuple[dict[str, Any], dict[Location, int], StageTable]:
     content, lines = read_yaml_lines(path)
     content = apply_overrides({"name": name_from(path), **content}, list(overrides))
-    stages = with_named(content, stages)
-    content.update({name: {} for name in stages if name in content and content[name] is None})
+    content.update({name: {} for name in with_named(content, stages) if name in content and content[name] is None})
     return content, lines, stages
 
 
 def _as_recipe(path: Path, content: dict[str, Any], lines: dict[Location, int], stages: StageTable) -> Recipe:
-    model = recipe_class([name for name in stages if name in content], stages)
-    recipe = validate(model, content, str(path), lines)
+    wrong = {name: fault for name in content if (fault := unknown_method(name, content[name], stages))}
+    faults = [f"{_place(path, name, lines)}: '{name}.method': {fault}" for name, fault in wrong.items()]
+    content = {name: value for name, value in content.items() if name not in wrong}
+    table = with_named(content, stages)
+    try:
+        recipe = validate(recipe_class([name for name in table if name in content], table), content, str(path), lines)
+    except RecipeError as error:
+        raise RecipeError("\n".join([str(error), *faults])) from None
+    if faults:
+        raise RecipeError("\n".join(faults))
     folder = path.resolve().parent
     resolved: Recipe = map_values(recipe, Path, lambda value: folder / value.expanduser())
     return resolved
+
+
+def _place(path: Path, name: str, lines: Mapping[Location, int]) -> str:
+    """The file, and the line of the section's method, or else of the section, where one is known."""
+    line = lines.get((name, "method"), lines.get((name,)))
+    return str(path) if line is None else f"{path}:{line}"
 
 
 def name_from(path: Path) -> str:
@@ -110,7 +123,7 @@ def write_recipe(recipe: Recipe) -> str:
 def schema(stages: StageTable = STAGES) -> str:
     """The JSON Schema of a recipe, for editors, as text."""
     named = {f"{base}-name": base for base in NAMED if base in stages}
-    table = with_named(named, stages)
+    table = {**stages, **{section: NAMED[base] for section, base in named.items()}}
     content = recipe_class(list(table), table).model_json_schema()
     definitions = content["$defs"]
     own = {f"^{base}-": content["properties"].pop(section) for section, base in named.items()}

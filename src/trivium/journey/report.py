@@ -20,8 +20,10 @@ from markupsafe import Markup
 from trivium.base.files import write_atomic
 from trivium.journey.report_curves import curves
 from trivium.journey.report_data import data, tokens
+from trivium.journey.report_gate import gate
 from trivium.journey.report_journey import head, journey
 from trivium.journey.report_lineage import lineage
+from trivium.journey.report_panel import verdicts
 from trivium.journey.report_phases import decks, example, phase_rows
 from trivium.journey.report_read import Run, read_run
 from trivium.journey.report_rounds import rounds
@@ -87,8 +89,10 @@ def render(run: Run) -> str:
         requests=requests,
         tables=score_tables(run),
         wins=wins(run),
+        gate=gate(run),
         tasks=task_parts(run),
         transfer=transfer_part(run),
+        learning=verdicts(run),
         rounds=looped,
         curves=[(curve, None if curve.svg is None else Markup(curve.svg)) for curve in drawn],
         no_drawings=no_drawings,

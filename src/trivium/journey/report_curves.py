@@ -6,15 +6,16 @@ A stage that is not finished is drawn as far as it came. Without matplotlib ther
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from trivium.base.errors import MissingExtra
 from trivium.journey.charts import MOST_POINTS, Reference, Series, Style, line_chart
+from trivium.journey.graph import is_named
 from trivium.journey.report_phases import rater_ceiling
 from trivium.journey.report_read import Run, Stage
-from trivium.journey.report_values import count, number, percent, plain
+from trivium.journey.report_values import count, label, number, percent, plain
 
 Points = tuple[tuple[float, float], ...]
 MOST_DOTS = 25
@@ -71,6 +72,17 @@ PLANS = (
         "This is what alignment raises; it is the reward model's opinion, not yet the rater's.",
     ),
     Plan(
+        "Alignment: reward on requests kept aside", "align", "rhetoric", "mean reward of the answers",
+        (("heldout_reward", "reward", "dots"),),
+        "No step learns from these requests; but the reward is still the reward model's opinion.",
+    ),
+    Plan(
+        "Alignment: fresh ratings", "align", "rhetoric", "pairs won against the fine-tuned model",
+        (("fresh_wins", "new answers preferred", "dots"),),
+        "The simulated rater's choices, noise and all. Where they fall while the reward rises, the reward is being fooled.",
+        share=True,
+    ),
+    Plan(
         "Alignment: distance from the fine-tuned model", "align", "rhetoric", "KL, nats per answer",
         (("kl", "KL", "line"),),
         "The price: a steep rise without a rise of the win rate means a fooled reward model.",
@@ -89,8 +101,7 @@ PLANS = (
 def curves(run: Run) -> tuple[tuple[Curve, ...], str]:
     """(the charts that this run has figures for, why there are no drawings or '')."""
     found, missing = [], ""
-    for plan in PLANS:
-        stage = run.stages[plan.stage]
+    for stage, plan in _plans(run):
         series = _series(stage, plan)
         if not series:
             continue
@@ -98,12 +109,23 @@ def curves(run: Run) -> tuple[tuple[Curve, ...], str]:
         svg: str | None = None
         if not missing:
             try:
-                name = f"chart-{plan.stage}-{plan.lines[-1][0]}".replace("_", "-")
+                name = f"chart-{stage.name}-{plan.lines[-1][0]}".replace("_", "-")
                 svg = line_chart(name, series, x_label="step", y_label=plan.unit, levels=levels, share=plan.share)
             except MissingExtra as error:
                 missing = str(error)
         found.append(Curve(plan.title, plan.art, _summary(stage, plan, series, levels), plan.why, svg))
     return tuple(found), missing
+
+
+def _plans(run: Run) -> Iterator[tuple[Stage, Plan]]:
+    """Each plan with its stage; those of alignment again for every alignment that the recipe names."""
+    for plan in PLANS:
+        yield run.stages[plan.stage], plan
+    for name, stage in run.stages.items():
+        for plan in PLANS:
+            if is_named(name, plan.stage) and plan.stage == "align":
+                what, _, rest = plan.title.partition(":")
+                yield stage, dataclasses.replace(plan, title=f"{what} {label(name.partition('-')[2])}:{rest}")
 
 
 def points(rows: Sequence[Mapping[str, Any]], key: str) -> Points:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from trivium.journey.graph import base_of
+from trivium.journey.graph import base_of, is_named
 from trivium.journey.report_read import Run, Stage
 from trivium.journey.report_scores import asked, right_answers, win_rate
 from trivium.journey.report_tasks import task_headline
@@ -90,7 +90,10 @@ def _boxes(run: Run, names: tuple[str, ...], total: float) -> tuple[Box, ...]:
 
 
 def _words_of(stage: str) -> str:
-    return STAGE_WORDS.get(stage) or f"learns a task: {label(stage.partition('-')[2])}"
+    named = label(stage.partition("-")[2])
+    if is_named(stage, "align"):
+        return f"{STAGE_WORDS['align']}: {named}"
+    return STAGE_WORDS.get(stage) or f"learns a task: {named}"
 
 
 def _title(run: Run) -> str:
@@ -171,7 +174,8 @@ def _headline(run: Run, stage: Stage) -> tuple[str, str]:
         return "", ""
     if stage.state == "unfinished" and stage.last("step") is not None:
         return count(stage.last("step")), "steps so far"
-    return _HEADLINES.get(stage.name, task_headline)(run, stage)
+    of = "align" if is_named(stage.name, "align") else stage.name
+    return _HEADLINES.get(of, task_headline)(run, stage)
 
 
 def _of_gather(run: Run, stage: Stage) -> tuple[str, str]:
@@ -213,7 +217,7 @@ def reward_accuracy(run: Run) -> float | None:
 
 
 def _of_align(run: Run, stage: Stage) -> tuple[str, str]:
-    wins = win_rate(run)
+    wins = win_rate(run, stage.name)
     if wins is not None and wins.value is not None:
         return percent(wins.value), "of pairs won"
     reward = stage.figure("reward_last")

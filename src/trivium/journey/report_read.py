@@ -17,7 +17,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from trivium.base.errors import RunError
-from trivium.journey.graph import base_of
+from trivium.journey.graph import is_named
 from trivium.journey.report_values import Number, number, reach
 from trivium.journey.runs import stages_of
 
@@ -269,7 +269,7 @@ def read_run(folder: Path) -> Run:
         tasks={
             name: reader.mapping(folder / name / "scores.json", expected=True)
             for name in stages
-            if name in done and base_of(name) != name
+            if name in done and is_named(name, "finetune")
         },
         transfer=reader.mapping(folder / "transfer" / "transfer.json", expected=True) if "transfer" in done else {},
         faults=tuple(reader.faults),

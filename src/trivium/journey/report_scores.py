@@ -102,9 +102,9 @@ def asked(run: Run) -> str:
     return "instructions in new wordings" if about_wording else "held-out instructions"
 
 
-def win_rate(run: Run) -> Score | None:
+def win_rate(run: Run, stage: str = "align") -> Score | None:
     """The aligned model's win rate, where it was measured."""
-    return _find(run, WIN_RATE, "align")
+    return _find(run, WIN_RATE, stage)
 
 
 def wins(run: Run) -> Wins | None:
@@ -145,7 +145,7 @@ def score_tables(run: Run) -> tuple[Table, ...]:
         if len({measure(score) for score in scores}) > 1:
             scores = _without_repeats(scores)
             tables.append(table_of(_title(name) + (", by family" if by_family else ""), scores, _row_label))
-        elif name != WIN_RATE or win_rate(run) is None:  # which stands above, in words
+        elif name != WIN_RATE or win_rate(run) is None or len(scores) > 1:  # one alone stands above, in words
             single += scores
     if single:
         rows = _rows(single, lambda score: _title(score.name))

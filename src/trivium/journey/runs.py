@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -12,11 +12,11 @@ from typing import Any, Literal
 from trivium.base.config import read_yaml
 from trivium.base.errors import RunError, UserError
 from trivium.base.files import explain_os_error, hold_lock
-from trivium.journey.graph import with_named
+from trivium.journey.graph import is_named, with_named
 from trivium.journey.record import Record, read_pending, read_record, round_folders
 from trivium.journey.shelf import OLD
 
-MODELS = ("align", "finetune", "pretrain")  # stages that end in a model to talk to, newest first
+_MODELS = ("align", "align-*", "finetune", "pretrain")
 State = Literal["finished", "outdated", "unfinished", "damaged"]
 
 
@@ -187,18 +187,26 @@ def folder_bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in files if path.is_file())
 
 
+def models_of(stages: Sequence[str]) -> list[str]:
+    """Those of `stages` that end in a model to talk to, newest first; of aligned ones the plain one is before the named."""
+    named = [name for name in reversed(stages) if is_named(name, "align")]
+    there = {*stages, "align-*"}
+    return [name for place in _MODELS if place in there for name in (named if place == "align-*" else [place])]
+
+
 def model_of(run: Path, stage: str | None = None) -> tuple[str, Path]:
     """The newest stage of the run with a model, or `stage`, and its folder. Raises RunError naming those there are."""
+    models = models_of(stages_of(run))
     later = {f"rounds/{one.name}/align": one / "align" for one in round_folders(run) if _is_model(one / "align")}
     if later and stage in (None, *later):
         name = stage or list(later)[-1]
         return name, later[name]
-    there = [name for name in MODELS if (run / name / "config.json").exists() and read_record(run / name)]
+    there = [name for name in models if (run / name / "config.json").exists() and read_record(run / name)]
     if stage is not None and stage not in there:
         known = f"it has: {', '.join(reversed(there))}" if there else "it has no finished model yet"
         raise RunError(f"{run}: no model of stage '{stage}'; {known}")
     if not there:
-        begun = [name for name in MODELS if read_pending(run / name)]
+        begun = [name for name in models if read_pending(run / name)]
         more = f"; '{begun[0]}' is not finished: run its recipe again, it goes on where it was" if begun else ""
         raise RunError(f"{run}: no stage has ended in a model yet{more}")
     name = stage or there[0]

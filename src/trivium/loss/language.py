@@ -87,6 +87,55 @@ def linear_cross_entropy(
     return result
 
 
+class _LogLikelihoods(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
+        narrow = weight.to(hidden.dtype)
+        found = torch.empty(len(hidden), dtype=torch.float32, device=hidden.device)
+        kept = []
+        for start in range(0, len(hidden), CHUNK_POSITIONS):
+            part = slice(start, start + CHUNK_POSITIONS)
+            log_probabilities = F.log_softmax(F.linear(hidden[part], narrow).float(), dim=-1)  # (C, V)
+            found[part] = log_probabilities.gather(1, targets[part, None]).squeeze(1)
+            if any(ctx.needs_input_grad):
+                kept.append(log_probabilities.exp_())
+        ctx.save_for_backward(hidden, weight, targets, *kept)
+        return found
+
+    @staticmethod
+    def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        hidden, weight, targets, *kept = ctx.saved_tensors
+        narrow = weight.to(hidden.dtype)
+        wants_hidden, wants_weight = ctx.needs_input_grad[0], ctx.needs_input_grad[1]
+        hidden_gradient = torch.empty_like(hidden) if wants_hidden else None
+        weight_gradient = torch.zeros_like(weight, dtype=torch.float32) if wants_weight else None
+        for number, probabilities in enumerate(kept):
+            part = slice(number * CHUNK_POSITIONS, (number + 1) * CHUNK_POSITIONS)
+            # d/dlogits of w log p[target] is w (onehot - p)
+            gradient = probabilities * -outputs[0][part, None]
+            gradient.scatter_add_(1, targets[part, None], outputs[0][part, None])
+            slim = gradient.to(hidden.dtype)
+            if hidden_gradient is not None:
+                hidden_gradient[part] = slim @ narrow
+            if weight_gradient is not None:
+                weight_gradient += slim.t() @ hidden[part]
+        return hidden_gradient, weight_gradient, None
+
+
+def linear_log_likelihoods(hidden: Tensor, weight: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
+    """log softmax(hidden @ weight.T)[targets], float32 (B, T), zero where not `mask` (bool (B, T)).
+
+    `hidden` (B, T, D), `weight` (V, D), `targets` (B, T). The head is computed at the mask's positions alone, chunk by
+    chunk; its probabilities are kept for the backward pass, which may weigh every position by what came of all of them.
+    """
+    kept = mask.reshape(-1).nonzero().squeeze(1)  # (N,)
+    chosen = F.pad(kept, (0, -len(kept) % SIZES))  # the spare ones are the first position again, left out below
+    flat = hidden.reshape(-1, hidden.shape[-1]).index_select(0, chosen)
+    found: Tensor = _LogLikelihoods.apply(flat, weight, targets.reshape(-1)[chosen])  # type: ignore[no-untyped-call]
+    result = found.new_zeros(mask.numel()).index_copy(0, kept, found[: len(kept)])
+    return result.view(mask.shape)
+
+
 def token_log_probabilities(logits: Tensor, tokens: Tensor, temperature: float = 1.0) -> Tensor:
     """log softmax(logits / temperature)[tokens], float32 (...), for `logits` (..., V) and `tokens` (...)."""
     scaled = logits.float() / temperature

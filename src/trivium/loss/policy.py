@@ -1,26 +1,61 @@
-"""Advantages and divergences of policy gradients; their objective is a weighted cross-entropy (`loss.language`).
+"""Objectives and divergences of policy gradients on log-probabilities: ratio, clip, KL. Functions on tensors.
 
-Legend: P prompts, G answers a prompt, B = P*G answers, T tokens.
+Legend: B answers, T tokens.
 """
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor
 
-
-def leave_one_out(rewards: Tensor) -> Tensor:
-    """Advantages (P, G) of rewards (P, G): each minus the mean of the others (Kool et al. 2019; Ahmadian et al. 2024).
-
-    An answer whose reward is not a number is left out of its group's baseline and gets no advantage.
-    """
-    known = rewards.isfinite()
-    clean = torch.where(known, rewards, torch.zeros_like(rewards))
-    count = known.sum(dim=1, keepdim=True)  # (P, 1)
-    others = (clean.sum(dim=1, keepdim=True) - clean) / (count - 1).clamp(min=1)
-    return torch.where(known & (count > 1), clean - others, torch.zeros_like(rewards))
+LARGEST_LOG_RATIO = 20.0  # exp of more is no number to learn from
+Denominator = Literal["sequence", "token", "constant"]
 
 
 def kl_to_reference(policy: Tensor, reference: Tensor, mask: Tensor) -> Tensor:
     """Sum over tokens of log policy - log reference (the estimator k1), in nats: (B, T) to (B,). It may be negative."""
     return ((policy - reference) * mask).sum(dim=-1)
+
+
+def k3(policy: Tensor, reference: Tensor) -> Tensor:
+    """exp(-d) - 1 + d for d = log policy - log reference, elementwise: never negative, of low variance (Schulman 2020).
+
+    Its gradient is not that of the reverse KL: as a penalty in the loss it holds the policy less than k1 in the reward does.
+    """
+    difference = (policy - reference).clamp(-LARGEST_LOG_RATIO, LARGEST_LOG_RATIO)
+    return torch.exp(-difference) - 1.0 + difference
+
+
+def ratios(policy: Tensor, old: Tensor) -> Tensor:
+    """policy / old, from their log-probabilities, elementwise."""
+    return torch.exp((policy - old).clamp(-LARGEST_LOG_RATIO, LARGEST_LOG_RATIO))
+
+
+def clipped(policy: Tensor, old: Tensor, advantages: Tensor, low: float, high: float) -> tuple[Tensor, Tensor]:
+    """max(-A r, -A clip(r, 1 - low, 1 + high)) with r = policy / old (Schulman et al. 2017, eq. 7; two ends as in Yu et
+    al. 2025), elementwise, and where the clip decides (bool)."""
+    ratio = ratios(policy, old)
+    plain = -advantages * ratio
+    cut = -advantages * ratio.clamp(1.0 - low, 1.0 + high)
+    return torch.maximum(plain, cut), cut > plain
+
+
+def token_weights(mask: Tensor, denominator: Denominator, limit: int) -> Tensor:
+    """What each token counts in a sum over tokens, (B, T), before the sum is divided by `answers_or_tokens`.
+
+    `sequence`: 1 / the answer's length (Shao et al. 2024); `token`: 1 (Yu et al. 2025, eq. 8); `constant`: 1 / `limit`, the
+    most tokens that an answer may have (Liu et al. 2025).
+    """
+    inside = mask.float()
+    if denominator == "sequence":
+        return inside / inside.sum(dim=1, keepdim=True).clamp(min=1.0)
+    return inside / limit if denominator == "constant" else inside
+
+
+def clipped_value_error(values: Tensor, old: Tensor, returns: Tensor, clip: float) -> Tensor:
+    """max((v - R)^2, (old + clip(v - old, -clip, clip) - R)^2) / 2, elementwise (Schulman's released PPO; Huang et al.
+    2022, detail 9): a value that has moved by more than `clip` gains nothing by moving on."""
+    near = old + (values - old).clamp(-clip, clip)
+    return 0.5 * torch.maximum((values - returns).square(), (near - returns).square())

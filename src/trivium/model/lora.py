@@ -10,7 +10,8 @@ Legend: I inputs, O outputs, r rank, P matrices fused into one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -84,6 +85,20 @@ def merge(model: Transformer) -> None:
             parent, _, last = name.rpartition(".")
             setattr(model.get_submodule(parent), last, layer.merged())
     model.requires_grad_(True)
+
+
+@contextlib.contextmanager
+def without_changes(model: Transformer) -> Iterator[None]:
+    """While the block runs the adapted layers compute what they did before."""
+    layers = list(adapted_layers(model).values())
+    scales = [layer.scale for layer in layers]
+    for layer in layers:
+        layer.scale = 0.0
+    try:
+        yield
+    finally:
+        for layer, scale in zip(layers, scales, strict=True):
+            layer.scale = scale
 
 
 def freeze_trunk(model: Transformer) -> None:

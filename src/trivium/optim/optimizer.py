@@ -75,10 +75,14 @@ class Optimizer:
         for parameter in self.parameters:
             parameter.grad = None
 
-    def step(self, factor: float) -> float:
-        """Clip and step with rates times `factor`. Returns the gradient's norm before clipping."""
+    def norm(self) -> Tensor:
+        """The gradient's norm, over all processes."""
         gradients = [p.grad for p in self.parameters if p.grad is not None]
-        norm = self.exchange.norm(torch.nn.utils.get_total_norm(gradients))
+        return self.exchange.norm(torch.nn.utils.get_total_norm(gradients))
+
+    def step(self, factor: float, norm: Tensor | None = None) -> float:
+        """Clip and step with rates times `factor`. Returns the gradient's norm before clipping, which may be given."""
+        norm = self.norm() if norm is None else norm
         torch.nn.utils.clip_grads_with_norm_(self.parameters, self.settings.clip, norm)
         for group in self.adam.param_groups:
             group["lr"] = self.settings.adam_learning_rate * factor * group["share"]

@@ -1,25 +1,33 @@
-"""Guards of a policy-gradient loop: what stops it, what it says, in plain words."""
+"""Guards of a policy-gradient loop: what stops it, in plain words.
+
+What only looks bad, and stops nothing, is said by `trivium.rl.panel`.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
-import torch
 from torch import Tensor
 
 from trivium.base.errors import TrainingError
+from trivium.optim.optimizer import Optimizer
 
-MISMATCH_NATS = 1e-2  # same weights, same precision: rounding gives about 1e-6
+MISMATCH_NATS = 1e-4  # same weights, same precision: rounding gives about 1e-6
 BAD_STEPS = 3
 
 
 @dataclass
 class Guards:
-    """State is two counters; `kl_budget` is in nats a sequence, 0 for none."""
+    """State is counters; `kl_budget` is in nats a sequence, 0 for none. `skipped` counts all steps that were left out because
+    their gradient was not finite, `broken` those in a row by the name of who learns."""
 
     kl_budget: float
     over_budget: int = 0
     unscorable: int = 0
+    skipped: int = 0
+    broken: dict[str, int] = field(default_factory=dict)
 
     def check_rewards(self, step: int, rewards: Tensor) -> None:
         """Raises TrainingError when for several steps in a row not one reward is a number."""
@@ -37,18 +45,33 @@ class Guards:
                 f"{MISMATCH_NATS}); the policy gradient would be wrong"
             )
 
+    def step(self, step: int, optimizer: Optimizer, factor: float, who: str = "policy") -> float:
+        """Let `optimizer` step, or leave the step out where the gradient is not finite. Returns the gradient's norm.
+
+        Raises TrainingError where several in a row are not.
+        """
+        norm = optimizer.norm()
+        if math.isfinite(norm):
+            self.broken[who] = 0
+            optimizer.step(factor, norm)
+        else:
+            self.broken[who], self.skipped = self.broken.get(who, 0) + 1, self.skipped + 1
+        optimizer.zero_gradients()
+        if self.broken[who] >= BAD_STEPS:
+            raise TrainingError(
+                f"the {who}'s gradient was not finite for {BAD_STEPS} updates in a row, until step {step}; each was left out "
+                "and the weights are those of before; lower optimizer.adam_learning_rate, or look at the reward"
+            )
+        return float(norm)
+
     def spent(self, kl: float) -> bool:
         """True once the mean KL has been over its budget for several steps: time to stop and keep what there is."""
         self.over_budget = self.over_budget + 1 if self.kl_budget and kl > self.kl_budget else 0
         return self.over_budget >= BAD_STEPS
 
-    def state(self) -> dict[str, int]:
-        return {"over_budget": self.over_budget, "unscorable": self.unscorable}
+    def state(self) -> dict[str, Any]:
+        return {name: value for name, value in asdict(self).items() if name != "kl_budget"}
 
-    def load_state(self, state: dict[str, int]) -> None:
-        self.over_budget, self.unscorable = state["over_budget"], state["unscorable"]
-
-
-def zero_spread(returns: Tensor) -> float:
-    """Share of groups (P, G) whose answers all scored the same: they teach nothing."""
-    return float((returns.amax(dim=1) - returns.amin(dim=1) < torch.finfo(torch.float32).eps).float().mean())
+    def load_state(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            setattr(self, name, value)

@@ -1,79 +1,93 @@
-"""Preferences as tensors: the answers to a request in one forward pass, each once, whatever the number of its pairs.
+"""Judged answers as tensors: the answers to a request in one forward pass, each once, whatever was said of it.
 
-Six judged pairs of four answers cost four rows, not twelve (Ouyang et al. 2022, section 3.5), and all pairs of a request
-stay in one batch, so that no answer is learned by heart over several steps.
-Legend: N pairs, B answers (rows), T tokens, right-padded.
+Six judged pairs of four answers cost four rows, not twelve (Ouyang et al. 2022, section 3.5), and all that was said about a
+request stays in one step, so that no answer is learned by heart over several. Rows stand in blocks by length, so that less
+is padding. What a file may say is in `trivium.rl.judgements`.
+Legend: N pairs, B answers (rows), T tokens, right-padded, W answers in a list.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from trivium.base.errors import DataError
-from trivium.base.files import read_jsonl
-from trivium.base.words import Message
 from trivium.data.order import permute
-from trivium.tokenizer import Tokenizer
 
 Conversation = tuple[int, ...]
+BLOCKS = 4  # of a step's rows, by length: 12% of what is computed is then padding, 53% where all rows stand together
 
 
 @dataclass(frozen=True)
 class Judged:
-    """The answers to one request and what was preferred among them.
+    """The answers to one request and what was said about them.
 
-    `answers` are token ids of whole conversations, end of turn included where the answer ended by itself; `pairs` are
-    (better, worse) places in `answers`.
+    `answers` are token ids of whole conversations, end of turn included where the answer ended by itself; `starts` is where
+    each begins to answer. All others are places in `answers`: `pairs` (better, worse), each with its strength in
+    `strengths` (all 1 where there are none); `ties`; `lists`, of which the first is the best; `ratings` (place, number);
+    `verdicts` (place, whether it is good).
     """
 
-    answers: tuple[tuple[int, ...], ...]
-    pairs: tuple[tuple[int, int], ...]
+    answers: tuple[Conversation, ...]
+    pairs: tuple[tuple[int, int], ...] = ()
+    starts: tuple[int, ...] = ()
+    strengths: tuple[int, ...] = ()
+    ties: tuple[tuple[int, int], ...] = ()
+    lists: tuple[tuple[int, ...], ...] = ()
+    ratings: tuple[tuple[int, float], ...] = ()
+    verdicts: tuple[tuple[int, bool], ...] = ()
+
+    @property
+    def compared(self) -> tuple[tuple[int, int], ...]:
+        """Every (better, worse) that is said or follows: of pairs, of lists, of ratings that differ."""
+        listed = [(places[0], other) for places in self.lists for other in places[1:]]
+        rated = [(one, two) for one, more in self.ratings for two, less in self.ratings if more > less]
+        return (*self.pairs, *listed, *rated)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Rows of similar length: `tokens` int64 (b, T), `lengths` int64 (b,), `starts` int64 (b,) of the answers in them."""
+
+    tokens: Tensor
+    lengths: Tensor
+    starts: Tensor
 
 
 @dataclass(frozen=True)
 class PairBatch:
-    """`tokens` int64 (B, T), `lengths` int64 (B,); `chosen` and `rejected` int64 (N,) are rows of them."""
+    """`blocks` hold the rows by length, `places` int64 (B,) where in them each answer is, in the order of the requests.
 
-    tokens: Tensor
-    lengths: Tensor
+    Everything else counts answers in that order, int64: `chosen` and `rejected` (N,) with `strengths` float32 (N,), `ties`
+    (., 2), `lists` (., W) filled up with -1, `rated` (.,) with `ratings` float32 (.,).
+    """
+
+    blocks: tuple[Block, ...]
+    places: Tensor
     chosen: Tensor
     rejected: Tensor
+    strengths: Tensor
+    ties: Tensor
+    lists: Tensor
+    rated: Tensor
+    ratings: Tensor
 
     @property
     def pairs(self) -> int:
         return len(self.chosen)
 
+    @property
+    def said(self) -> int:
+        """Judgements in it."""
+        return self.pairs + len(self.ties) + len(self.lists) + len(self.rated)
 
-def load_judged(path: Path, tokenizer: Tokenizer, limit: int) -> dict[str, list[Judged]]:
-    """The requests of a preferences file by split, each with all of its pairs; pairs belong together where their
-    `prompt_id` or, without one, their prompt is the same. Raises DataError, naming the line, for a pair without a
-    difference or a conversation longer than `limit` tokens."""
-    rows: dict[tuple[str, str], list[tuple[Conversation, Conversation]]] = {}
-    for number, row in enumerate(read_jsonl(path), 1):
-        if row["chosen"] == row["rejected"] and row["chosen_ended"] == row["rejected_ended"]:
-            raise DataError(
-                "chosen and rejected are the same; remove the pair", file=path, line=number, field="rejected"
-            )
-        messages = [Message(turn["role"], turn["content"]) for turn in row["prompt"]]
-        chosen = conversation_ids(tokenizer, messages, row["chosen"], row["chosen_ended"])
-        rejected = conversation_ids(tokenizer, messages, row["rejected"], row["rejected_ended"])
-        longest = max(len(chosen), len(rejected))
-        if longest > limit:
-            raise DataError(
-                f"{longest} tokens; the model reads at most {limit}", file=path, line=number, field="prompt"
-            )
-        request = str(row.get("prompt_id") or row["prompt"])
-        rows.setdefault((row["split"], request), []).append((chosen, rejected))
-    found: dict[str, list[Judged]] = {}
-    for (split, _), pairs in rows.items():
-        found.setdefault(split, []).append(judged(pairs))
-    return found
+    def values(self, function: Callable[[Block], Tensor]) -> Tensor:
+        """What `function` gives for each row of a block (b,), for all answers (B,) in the order of the requests."""
+        return torch.cat([function(block) for block in self.blocks]).index_select(0, self.places)
 
 
 def judged(pairs: Sequence[tuple[Conversation, Conversation]]) -> Judged:
@@ -82,39 +96,76 @@ def judged(pairs: Sequence[tuple[Conversation, Conversation]]) -> Judged:
     return Judged(tuple(places), tuple((places[chosen], places[rejected]) for chosen, rejected in pairs))
 
 
-def conversation_ids(tokenizer: Tokenizer, prompt: Sequence[Message], answer: str, ended: bool) -> Conversation:
-    """Ids of prompt and answer; without the end of turn where the answer was cut off."""
-    ids = tuple(tokenizer.render([*prompt, Message("assistant", answer)]).ids)
-    return ids if ended else ids[:-1]
+def row_blocks(
+    answers: Sequence[Conversation], starts: Sequence[int], pad: int, blocks: int = BLOCKS
+) -> tuple[tuple[Block, ...], Tensor]:
+    """Answers as right-padded rows in blocks by length, and where each of them stands, int64 (B,)."""
+    order = sorted(range(len(answers)), key=lambda number: len(answers[number]))
+    cuts = [round(len(order) * number / blocks) for number in range(blocks + 1)]
+    made = []
+    for first, behind in itertools.pairwise(cuts):
+        rows = [answers[number] for number in order[first:behind]]
+        if rows:
+            tokens = torch.full((len(rows), len(rows[-1])), pad)
+            for number, row in enumerate(rows):
+                tokens[number, : len(row)] = torch.tensor(row)
+            own = [starts[number] for number in order[first:behind]]
+            made.append(Block(tokens, torch.tensor([len(row) for row in rows]), torch.tensor(own)))
+    places = torch.empty(len(order), dtype=torch.long)
+    places[torch.tensor(order)] = torch.arange(len(order))
+    return tuple(made), places
 
 
-def pair_batch(requests: Sequence[Judged], pad: int) -> PairBatch:
-    """Every answer of the requests as a right-padded row, and their pairs as places of rows."""
-    rows = [answer for request in requests for answer in request.answers]
-    lengths = torch.tensor([len(row) for row in rows])
-    tokens = torch.full((len(rows), int(lengths.max())), pad)
-    for number, row in enumerate(rows):
-        tokens[number, : len(row)] = torch.tensor(row)
-    places: list[tuple[int, int]] = []
+def pair_batch(requests: Sequence[Judged], pad: int, blocks: int = BLOCKS) -> PairBatch:
+    """Every answer of the requests as a row, and what was said about them as places of rows."""
+    answers = [answer for request in requests for answer in request.answers]
+    starts = [start for request in requests for start in request.starts or (0,) * len(request.answers)]
+    rows, places = row_blocks(answers, starts, pad, blocks)
+    pairs: list[tuple[int, int]] = []
+    strengths: list[int] = []
+    ties: list[tuple[int, int]] = []
+    lists: list[list[int]] = []
+    ratings: list[tuple[int, float]] = []
     first = 0
     for request in requests:
-        places += [(first + better, first + worse) for better, worse in request.pairs]
+        pairs += [(first + better, first + worse) for better, worse in request.pairs]
+        strengths += request.strengths or (1,) * len(request.pairs)
+        ties += [(first + one, first + other) for one, other in request.ties]
+        lists += [[first + place for place in places] for places in request.lists]
+        ratings += [(first + place, value) for place, value in request.ratings]
         first += len(request.answers)
-    chosen, rejected = torch.tensor(places).unbind(dim=1)  # (N,) each
-    return PairBatch(tokens, lengths, chosen, rejected)
+    widest = max(map(len, lists), default=0)
+    chosen, rejected = _whole(pairs, 2).unbind(dim=1)  # (N,) each
+    return PairBatch(
+        rows,
+        places,
+        chosen,
+        rejected,
+        torch.tensor(strengths, dtype=torch.float32),
+        _whole(ties, 2),
+        _whole([one + [-1] * (widest - len(one)) for one in lists], widest),
+        torch.tensor([place for place, _ in ratings], dtype=torch.long),
+        torch.tensor([value for _, value in ratings], dtype=torch.float32),
+    )
+
+
+def _whole(rows: Sequence[Sequence[int]], columns: int) -> Tensor:
+    """int64 (len(rows), columns), also of no rows."""
+    return torch.tensor(rows, dtype=torch.long).view(len(rows), columns)
+
+
+def chosen_requests(count: int, size: int, seed: int, step: int) -> list[int]:
+    """Which of `count` requests a 0-based step of `size` holds: every epoch holds each once, in an order of its own."""
+    numbers = range(step * size, (step + 1) * size)
+    return [permute(number % count, count, seed, number // count) for number in numbers]
 
 
 def pair_batches(
     requests: Sequence[Judged], size: int, seed: int, step: int, pad: int, own: range | None = None
 ) -> PairBatch:
-    """The batch of a 0-based step, or `own` of its `size` requests: every epoch holds each request once, in an order of
-    its own."""
-    count = len(requests)
-    chosen = [
-        requests[permute((step * size + offset) % count, count, seed, (step * size + offset) // count)]
-        for offset in own or range(size)
-    ]
-    return pair_batch(chosen, pad)
+    """The batch of a 0-based step, or `own` of its `size` requests."""
+    numbers = chosen_requests(len(requests), size, seed, step)
+    return pair_batch([requests[numbers[place]] for place in own or range(size)], pad)
 
 
 def summary(requests: Mapping[str, Sequence[Judged]]) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 - bits per byte of the validation text, for every model of the run (what alignment costs in language shows here);
 - exact answers to held-out instructions, greedy, normalised, by family and by what was held out;
-- the win rate of the aligned over the instruction-tuned model on held-out requests, by the simulated rater's true utility
-  (ties split), with the KL that it was bought for.
+- the win rate of each aligned over the instruction-tuned model on held-out requests, by the simulated rater's true utility
+  (ties split), with the KL that it was bought for; beside them what an algorithm must beat: the tuned model where the reward
+  model picks the best of several answers.
 
 Writes `scores.json`, every score with a 95% interval and its number of items, and `samples.jsonl`, the same prompts
 through every model.
@@ -22,11 +23,12 @@ from trivium.base.progress import Context, Progress
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from trivium.generate import Generator
+    from trivium.generate import Answer, Generator
 
 NEEDS = ("gather", "tokenize", "pretrain")
-WANTS = ("finetune", "align")
+WANTS = ("finetune", "reward", "align", "align-*")
 MODELS = ("pretrain", "finetune", "align")
+AT_ONCE = 64  # requests of which several answers are drawn together
 
 
 class EvaluateSettings(Settings):
@@ -40,6 +42,11 @@ class EvaluateSettings(Settings):
     length: int = Field(default=128, ge=8, description="tokens in a row of validation text")
     max_new_tokens: int = Field(default=48, ge=1, description="length limit of an answer, in tokens")
     temperature: float = Field(default=1.0, gt=0, description="at which open requests are answered")
+    best_of: int = Field(
+        default=8,
+        ge=0,
+        description="answers of the tuned model, of which the reward model picks one, beside the aligned; 0: none",
+    )
 
 
 def check(settings: EvaluateSettings, sections: Mapping[str, Any]) -> list[str]:
@@ -58,10 +65,11 @@ def run(settings: EvaluateSettings, context: Context) -> dict[str, Any]:
     """Measure, and write the figures. Returns the headline ones."""
     from trivium.base.files import write_json, write_jsonl
     from trivium.evaluate.instructions import read_heldout, score_instructions
-    from trivium.evaluate.preferences import read_requests, win_rate
+    from trivium.evaluate.preferences import picked_rows, read_requests, win_rate
     from trivium.generate import load_generator
 
     models = [name for name in MODELS if name in context.inputs]
+    models += [name for name in context.inputs if name.startswith("align-")]
     generators = {name: load_generator(context.inputs[name], context.device, context.threads) for name in models}
     parts = len(models) * 2 + 1
     scores: list[dict[str, Any]] = []
@@ -91,12 +99,56 @@ def run(settings: EvaluateSettings, context: Context) -> dict[str, Any]:
         told(parts - 1)
         rows, shown = win_rate(generators, requests, settings.temperature, settings.max_new_tokens, context.seed)
         scores += rows
-        figures |= {row["name"]: row["value"] for row in rows if row["stage"] == "align"}
+        figures |= {
+            row["name"] + row["stage"].removeprefix("align"): row["value"] for row in rows if row["stage"] != "finetune"
+        }
+        if settings.best_of > 1 and "reward" in context.inputs:
+            found = picked_rows(
+                f"finetune, best of {settings.best_of}",
+                best_answers(generators["finetune"], requests, settings, context),
+                shown,
+            )
+            scores += found
+            figures["win_rate_best_of"] = found[-1]["value"]
     told(parts)
     write_json(context.folder / "scores.json", {"scores": scores, "seed": context.seed})
     closed = [sample_of(item, {name: answers[name][number] for name in answers}) for number, item in enumerate(items)]
     write_jsonl(context.folder / "samples.jsonl", pick(closed, settings.samples) + shown[: settings.samples])
     return figures
+
+
+def best_answers(
+    generator: Generator, requests: Sequence[dict[str, Any]], settings: EvaluateSettings, context: Context
+) -> list[Answer]:
+    """Of several answers to each request the one that the reward model scores highest; those that ended before all others."""
+    import torch
+
+    from trivium.base.seeds import derive
+    from trivium.evaluate.instructions import prompt_ids
+    from trivium.generate import Answer
+    from trivium.generate.sampling import Sampling
+    from trivium.rl.rewards import load_reward
+    from trivium.rl.rollouts import sample_groups
+
+    tokenizer, engine = generator.tokenizer, generator.engine
+    reward = load_reward(context.inputs["reward"], generator.model.embedding.weight.device)
+    prompts = [prompt_ids(generator, row["messages"], chat=True) for row in requests]
+    sampling, seed = (
+        Sampling(settings.max_new_tokens, settings.temperature),
+        derive(context.seed, "evaluate", "best of"),
+    )
+    found = []
+    for first in range(0, len(prompts), AT_ONCE):
+        group = sample_groups(
+            engine, prompts[first : first + AT_ONCE], settings.best_of, sampling, seed, tokenizer.pad, first
+        )
+        worth = reward(group.rollout.tokens, group.totals)
+        worth = torch.where(group.rollout.ended, worth, worth - 1e6).view(-1, settings.best_of)  # (P, N)
+        for number, place in enumerate(worth.argmax(dim=1).tolist()):
+            row = number * settings.best_of + place
+            ids = tuple(group.answers[row])
+            found.append(Answer(ids, tokenizer.decode(ids).strip(), bool(group.rollout.ended[row])))
+    return found
 
 
 def text_score(name: str, generator: Generator, settings: EvaluateSettings, context: Context) -> dict[str, Any]:

@@ -298,7 +298,7 @@ def fitting(rows: list[dict[str, Any]], folder: Path) -> Iterator[dict[str, Any]
     """The preferences whose answers the model in `folder` can read: a person may have written one that is too long."""
     from trivium.base.files import read_json
     from trivium.base.words import Message
-    from trivium.rl.pairs import conversation_ids
+    from trivium.rl.judgements import conversation_ids
     from trivium.tokenizer import Tokenizer
 
     limit, tokenizer = read_json(folder / "config.json")["max_position_embeddings"], Tokenizer.load(folder)

@@ -86,12 +86,14 @@ class Replicated(Layout):
         super().__init__(model, team)
         self._buckets: list[list[nn.Parameter]] = [[]]
         for parameter in reversed(list(model.parameters())):  # about the order in which gradients come
+            team.copy_first(parameter.data)
+            if not parameter.requires_grad:
+                continue
             if sum(p.nbytes for p in self._buckets[-1]) >= BUCKET_BYTES:
                 self._buckets.append([])
             self._buckets[-1].append(parameter)
             arrived = functools.partial(self._arrived, len(self._buckets) - 1)
             parameter.register_post_accumulate_grad_hook(arrived)  # type: ignore[no-untyped-call]
-            team.copy_first(parameter.data)
         self._armed = False
         self._missing: list[int] = []
         self._sent: list[tuple[Tensor, Callable[[], object]]] = []

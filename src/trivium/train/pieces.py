@@ -64,6 +64,7 @@ class StoredTensors(LazyTensors):
 
     def __init__(self, files: Sequence[Path]) -> None:
         """Raises OSError or SafetensorError for a file that cannot be read."""
+        self._prefix = ""
         self._found: dict[str, list[tuple[int, int | None, Any]]] = {}  # name -> first row, rows in all, file
         for path in files:
             file: Any = safe_open(path, framework="pt")
@@ -76,19 +77,26 @@ class StoredTensors(LazyTensors):
 
         super().__init__(self._found, self._whole)
 
+    def under(self, prefix: str) -> StoredTensors:
+        """Those whose names begin with `prefix`, by the rest of their names."""
+        part = StoredTensors([])
+        part._prefix = self._prefix + prefix
+        part._found.update({n.removeprefix(prefix): f for n, f in self._found.items() if n.startswith(prefix)})
+        return part
+
     def _whole(self, name: str) -> Tensor:
         _, rows, file = self._found[name][0]
-        return file.get_tensor(name) if rows is None else self.rows(name, 0, rows)
+        return file.get_tensor(self._prefix + name) if rows is None else self.rows(name, 0, rows)
 
     def is_scalar(self, name: str) -> bool:
         """Whether a tensor has no rows."""
-        return not self._found[name][0][2].get_slice(name).get_shape()
+        return not self._found[name][0][2].get_slice(self._prefix + name).get_shape()
 
     def rows(self, name: str, start: int, stop: int) -> Tensor:
         """Rows `start` to `stop` of a tensor. Raises CheckpointError where the files do not hold all of them."""
         parts, reached = [], start
         for first, _, file in self._found[name]:
-            part = file.get_slice(name)
+            part = file.get_slice(self._prefix + name)
             last = min(first + part.get_shape()[0], stop)
             if first <= reached < last:
                 parts.append(part[reached - first : last - first])
@@ -98,5 +106,5 @@ class StoredTensors(LazyTensors):
                 f"rows {reached} to {stop} of {name} are missing; delete the state folder to start over"
             )
         if not parts:  # none were asked for: an empty tensor of the right width
-            return self._found[name][0][2].get_slice(name)[0:0]  # type: ignore[no-any-return]
+            return self._found[name][0][2].get_slice(self._prefix + name)[0:0]  # type: ignore[no-any-return]
         return torch.cat(parts) if len(parts) > 1 else parts[0]

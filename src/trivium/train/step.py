@@ -25,10 +25,12 @@ Objective = Callable[[Transformer, Any], Tensor]
 
 
 def on_device(value: Value, device: torch.device) -> Value:
-    """`value` (a tensor, or a dataclass with tensors in it, however deep) with every tensor on `device`."""
+    """`value` (a tensor, or a dataclass or tuple with tensors in it, however deep) with every tensor on `device`."""
     moved: Any = value
     if isinstance(value, Tensor):
         moved = value.to(device)
+    elif isinstance(value, tuple):
+        moved = tuple(on_device(part, device) for part in value)
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
         parts = {field.name: on_device(getattr(value, field.name), device) for field in dataclasses.fields(value)}
         moved = dataclasses.replace(value, **parts)

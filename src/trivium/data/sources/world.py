@@ -97,7 +97,8 @@ def _check(repeats: int, count: int, what: str, setting: str) -> None:
 def _instruction_row(instruction: Instruction) -> dict[str, Any]:
     turns = [asdict(message) for message in instruction.messages]
     if instruction.level == "train":
-        return {"messages": turns, "family": instruction.family}
+        row = {"messages": turns, "family": instruction.family}
+        return row if instruction.verifiable else {**row, "verifiable": False}
     about = {"family": instruction.family, "level": instruction.level, "verifiable": instruction.verifiable}
     return {"messages": turns[:-1], "answer": instruction.answer, **about}
 

@@ -13,7 +13,7 @@ from trivium.base.files import read_json
 from trivium.journey.assistant import writes
 from trivium.journey.experts import TASK_FILE, Experts, expert_at, experts_of
 from trivium.journey.record import read_record
-from trivium.journey.runs import MODELS, is_run
+from trivium.journey.runs import is_run, models_of, stages_of
 
 if TYPE_CHECKING:
     from trivium.generate.generator import Generator
@@ -97,7 +97,7 @@ class Stages:
 
 def _of_run(run: Path, experts: Experts) -> list[Offer]:
     found = []
-    for name in reversed(MODELS):
+    for name in reversed(models_of(stages_of(run))):
         if (run / name / "config.json").exists() and read_record(run / name):
             found.append(_offer(name, run / name, answers=name != "pretrain"))
     return found + [_task(f"finetune-{name}", folder) for name, folder in experts.folders.items()]
