@@ -21,7 +21,8 @@ from torch import Tensor
 from trivium.base.words import Message
 from trivium.model.folder import load
 from trivium.model.transformer import Transformer
-from trivium.rl.pairs import Conversation, conversation_ids, load_judged
+from trivium.rl.judgements import conversation_ids, load_judged
+from trivium.rl.pairs import Conversation
 from trivium.tokenizer import Tokenizer
 
 PRIOR = (
@@ -54,7 +55,7 @@ class Judge:
             device,
         )
         judged = load_judged(preferences, self.tokenizer, self.model.shape.max_positions).get("train", [])
-        seen = [(one.answers[better], one.answers[worse]) for one in judged for better, worse in one.pairs]
+        seen = [(one.answers[better], one.answers[worse]) for one in judged for better, worse in one.compared]
         self.covariance = covariance(*self._compare(seen))
 
     def worth(self, pairs: Sequence[tuple[Sequence[Message], tuple[str, bool], tuple[str, bool]]]) -> list[float]:
