@@ -27,9 +27,9 @@ from trivium.train.fit import make_optimizer
 from trivium.train.layout import place
 
 
-def worth(prompt: Prompt, text: str, length: int) -> float:
+def worth(prompt: Prompt, answer: str, tokens: int) -> float:
     """The task's reward, of an answer's text."""
-    return rl_task.reward(text)
+    return rl_task.reward(answer)
 
 
 def prompts_of(path: Path, tokenizer: Tokenizer) -> list[Prompt]:

@@ -96,12 +96,9 @@ def ppo(given: argparse.Namespace, clock: Clock) -> None:
         for _ in range(2)
     )
     asked = [json.loads(line)["messages"] for line in (given.folder / "prompts.jsonl").read_text("utf-8").splitlines()]
-    ids = [
-        tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=True, return_dict=True)[
-            "input_ids"
-        ]
-        for messages in asked
-    ]
+    shape: dict[str, Any] = {"add_generation_prompt": True, "tokenize": True, "return_dict": True}
+    rendered: list[Any] = [tokenizer.apply_chat_template(messages, **shape) for messages in asked]
+    ids = [found["input_ids"] for found in rendered]
     rows = Dataset.from_list([{"input_ids": row} for row in ids] * (1 + given.samples * given.steps // len(ids)))
     arguments = PPOConfig(
         output_dir=str(given.work),
