@@ -6,6 +6,7 @@ Legend: P prompts, G answers a prompt, B = P*G answers, T tokens.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -99,7 +100,8 @@ def whitened(values: Tensor, mask: Tensor, found: Sequence[float]) -> Tensor:
     count, total, squares = found
     mean = total / max(count, 1.0)
     variance = max(squares / max(count, 1.0) - mean**2, 0.0)
-    return (values - mean) * (variance + 1e-8) ** -0.5 * mask
+    spread = math.sqrt(variance + 1e-8)
+    return (values - mean) / spread * mask
 
 
 def _known(returns: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -55,7 +55,7 @@ class Judge:
             device,
         )
         judged = load_judged(preferences, self.tokenizer, self.model.shape.max_positions).get("train", [])
-        seen = [(one.answers[better], one.answers[worse]) for one in judged for better, worse in one.pairs]
+        seen = [(one.answers[better], one.answers[worse]) for one in judged for better, worse in one.compared]
         self.covariance = covariance(*self._compare(seen))
 
     def worth(self, pairs: Sequence[tuple[Sequence[Message], tuple[str, bool], tuple[str, bool]]]) -> list[float]:

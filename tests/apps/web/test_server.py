@@ -190,6 +190,15 @@ def test_bodies_that_make_no_sense_are_refused_in_a_sentence(served: Served, bod
     assert found == status and content["error"]
 
 
+def test_a_large_file_is_read_from_an_owner_alone(served: Served) -> None:
+    line = json.dumps({"prompt": "p", "responses": ["a", "b"]}).encode()
+    content = line + b"\n" * 2_500_000
+    path = "/api/owner/import?taken_as=items&name=large.jsonl"
+    assert Client(served.port).ask("POST", path, content)[0] == 401
+    assert served.join("Ada").ask("POST", path, content)[0] == 403
+    assert served.join("Olga", "owner").ask("POST", path, content)[:2] == (200, {"new": 1})
+
+
 def test_hostile_answers_are_refused_or_kept_as_text(served: Served, database: Database) -> None:
     nasty = "<script>alert(1)</script>\x00\x1b[31m\u202e" + "x" * 1_000_000
     stock(database, 0)
