@@ -1,6 +1,6 @@
 """Serving: sixteen streams at once against one after another, gaps between tokens, memory, hostile requests, a cold start.
 
-    python benchmarks/serve.py [--rounds 3] [--threads 2] [--requests 2000] [--quick]
+    python benchmarks/serve.py [--rounds 3] [--threads N] [--requests 2000] [--quick]
 
 The server (`trivium serve`) is a process of its own; the callers are one process with a connection for each stream, which
 notes when each server-sent event came. The models are Qwen3-shaped, their weights drawn at random (12M, and 10M for the
@@ -39,14 +39,15 @@ from typing import Any
 
 from figures import Figure, finish
 from measure import ROOT, TRIVIUM, end, machine, start, tell, tree_memory
+from trivium.apps.cli_serve import threads_here
 
 SIDES = Path(__file__).resolve().parent / "sides"
 PEERS = Path(__file__).resolve().parent / ".peers"
 PEER_PACKAGES = ("schemathesis==4.32.5",)
 STREAMS, TOKENS = 16, 128
-VOCABULARY = 4096
-SIZES = {"hidden_size": 320, "num_layers": 8, "num_heads": 5, "num_kv_heads": 5, "intermediate_size": 864}
-SMALL = {"hidden_size": 320, "num_layers": 7, "num_heads": 5, "num_kv_heads": 5, "intermediate_size": 832}
+VOCABULARY = 4000
+SIZES = {"hidden_size": 320, "num_layers": 9, "num_heads": 5, "num_kv_heads": 5, "intermediate_size": 864}
+SMALL = SIZES | {"num_layers": 7}
 WORDS = (
     "the",
     "a",
@@ -132,7 +133,7 @@ def serving(model: Path, threads: int, *more: str) -> Iterator[Server]:
     log = model.parent / f"serve-{port}.log"
     words = ["serve", str(model), "--port", str(port), "--threads", str(threads), "--device", "cpu", *more]
     began = time.perf_counter()
-    process = start([*TRIVIUM, *words], log, environment={"OMP_NUM_THREADS": str(threads)})
+    process = start([*TRIVIUM, *words], log)
     try:
         while time.perf_counter() < began + 60:
             with contextlib.suppress(OSError):
@@ -305,7 +306,7 @@ def main() -> None:
     """Measure, and print and write the figures."""
     parser = argparse.ArgumentParser(description="The server under many callers, hostile ones too.")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=0, help="of the server; 0 as it chooses itself")
     parser.add_argument("--requests", type=int, default=2000)
     parser.add_argument("--tokens", type=int, default=TOKENS)
     parser.add_argument("--examples", type=int, default=12, help="of schemathesis, for each address and way")
@@ -313,7 +314,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.quick:
         options.rounds, options.requests, options.tokens, options.examples = 1, 96, 48, 2
-    where = machine(options.threads)
+    where = machine(options.threads or threads_here())
     with tempfile.TemporaryDirectory(prefix="trivium-serve-") as folder:
         finish("serve", measured(options, Path(folder)), where, quick=options.quick)
 

@@ -37,7 +37,7 @@ class ServeOptions:
     seconds: Annotated[float, typer.Option(min=1, help="Time of a request.")] = 300.0
     body: Annotated[int, typer.Option(min=1000, help="Bytes of a request.")] = 1_000_000
     device: Annotated[str, typer.Option(metavar="auto|cpu|cuda|mps", help="Where to compute.")] = "auto"
-    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 for all cores.")] = 0
+    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 for all cores but one.")] = 0
 
 
 def serve(options: ServeOptions) -> None:
@@ -67,7 +67,7 @@ def serve(options: ServeOptions) -> None:
 
             _, database = opened(options.run, options.runs, None)
         person = options.name or os.environ.get("USER") or "chat"
-        stages = Stages(folder, options.device, options.threads)
+        stages = Stages(folder, options.device, options.threads or threads_here())
         site = Site(stages, bounds, options.token, LOOPBACK if local else None, database, person)
         shown = f"[{options.host}]" if ":" in options.host else options.host
         address = f"http://{shown}:{bound.getsockname()[1]}"
@@ -76,3 +76,10 @@ def serve(options: ServeOptions) -> None:
             print(f"page  {address}/\nAPI   {address}/v1  models: {', '.join(stages.offers)}\nCtrl-C ends.", flush=True)
 
         run_server(site, bound, say)
+
+
+def threads_here() -> int:
+    """All cores but one, which answers the callers: with none left for that, each waits for the other at every step, and
+    both are several times slower."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, cores - 1)
