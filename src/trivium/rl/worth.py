@@ -25,9 +25,7 @@ from trivium.rl.judgements import conversation_ids, load_judged
 from trivium.rl.pairs import Conversation
 from trivium.tokenizer import Tokenizer
 
-PRIOR = (
-    1.0  # lambda: how strongly the head is held to zero before it has seen anything; hidden states have size sqrt(D)
-)
+PRIOR = 1.0  # lambda: how strongly the head is held to zero before it has seen anything
 AT_ONCE = 64  # conversations read together
 
 
@@ -49,11 +47,8 @@ class Judge:
     """A finished reward model, and what it has learned from: says how much a pair of answers is worth asking about."""
 
     def __init__(self, reward: Path, preferences: Path, device: torch.device) -> None:
-        self.model, self.tokenizer, self.device = (
-            load(reward, head="score").to(device).eval(),
-            Tokenizer.load(reward),
-            device,
-        )
+        self.model = load(reward, head="score").to(device).eval()
+        self.tokenizer, self.device = Tokenizer.load(reward), device
         judged = load_judged(preferences, self.tokenizer, self.model.shape.max_positions).get("train", [])
         seen = [(one.answers[better], one.answers[worse]) for one in judged for better, worse in one.compared]
         self.covariance = covariance(*self._compare(seen))
