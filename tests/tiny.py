@@ -22,7 +22,14 @@ finetune: {steps: 8, tokens_per_step: 512}
 rate: {requests: 40, heldout_share: 0.3, max_new_tokens: 12}
 reward: {epochs: 1, batch_size: 8}
 align: {steps: 4, prompts_per_step: 2, answers_per_prompt: 4, max_new_tokens: 12, accept: true}
-evaluate: {instructions: 40, requests: 10, samples: 2, max_new_tokens: 12}
+evaluate:
+  instructions: 40
+  requests: 10
+  samples: 2
+  max_new_tokens: 12
+  tasks: [{kind: classify, data: {kind: world, task: codes}, views: {prompt: {template: "{text}:"}}}]
+  asking: {shots: [0, 2], seeds: 1, items: 6}
+  require: [{score: shots/codes/2, at_least: 0.0}]
 """
 
 

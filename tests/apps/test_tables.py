@@ -22,6 +22,7 @@ class Row:
     prompt: str
     answers: Mapping[str, str]
     explanations: Mapping[str, str] = field(default_factory=dict)
+    changes: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 def console(terminal: bool = False) -> tuple[Console, io.StringIO]:

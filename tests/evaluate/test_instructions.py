@@ -21,11 +21,10 @@ class Parrot:
 
     model = SimpleNamespace(shape=SimpleNamespace(max_positions=LIMIT))
     tokenizer = SimpleNamespace(
-        render=lambda messages, add_generation_prompt: SimpleNamespace(ids=[ord(c) for c in messages[-1].content])
+        render=lambda messages, add_generation_prompt: SimpleNamespace(ids=[ord(c) for c in messages[-1].content]),
+        end_of_text=0,
+        encode=lambda text: [ord(c) for c in text],
     )
-
-    def document_start(self, text: str) -> list[int]:
-        return [0, *map(ord, text)]
 
     def complete(self, prompts: Sequence[Sequence[int]], *, max_new_tokens: int) -> list[Answer]:
         assert all(len(prompt) < LIMIT for prompt in prompts)

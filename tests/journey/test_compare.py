@@ -11,7 +11,7 @@ import pytest
 
 from tests.journey.fake_run import build_run
 from trivium.base.errors import RunError, UserError
-from trivium.journey.compare import compare
+from trivium.journey.compare import compare, compare_runs
 
 END_OF_TEXT, END = 0, 2
 SAYS = {
@@ -114,6 +114,16 @@ def test_changes_are_the_figures_of_the_answers(run: Path, asked: Any) -> None:
     assert changes["finetune"]["log_likelihood_of_newest"] == -2 * newest
     assert changes["align"]["log_likelihood"] == changes["align"]["log_likelihood_of_newest"] == -newest
     assert changes["align"]["ended"] == 1
+    assert changes["align"]["kl"] == -newest - -2 * newest and "kl" not in changes["finetune"]
+
+
+def test_several_runs_stand_side_by_side(run: Path, tmp_path: Path, asked: Any) -> None:
+    other = build_run(tmp_path / "other", ("gather", "tokenize", "pretrain", "finetune"))
+    (row,) = compare_runs([run, other], ["What is red?"])
+    assert list(row.answers) == ["run/pretrain", "run/finetune", "run/align", "other/pretrain", "other/finetune"]
+    assert list(row.answers) == list(row.changes) == list(row.explanations)
+    with pytest.raises(UserError, match="two runs are called run"):
+        compare_runs([run, run], ["What is red?"])
 
 
 def test_explanations_follow_the_answers(run: Path, asked: Any) -> None:

@@ -15,6 +15,7 @@ import typer
 
 from trivium import __version__
 from trivium.apps import cli_data, cli_plan, cli_rate, cli_runs, cli_serve
+from trivium.apps import evaluate as cli_evaluate
 from trivium.apps.cli_options import (
     AlignOptions,
     RecipePath,
@@ -150,8 +151,9 @@ def schema() -> None:
 
 
 for _stage in PURPOSES:
-    if _stage != "rate":  # that word opens the rating page; the stage runs with `trivium run --until rate`
+    if _stage not in ("rate", "evaluate"):  # `rate` opens the rating page; `evaluate` also takes models
         _command_for(_stage)
+app.command("evaluate", rich_help_panel=STAGE_PANEL)(command_of(cli_evaluate.EvaluateOptions, cli_evaluate.evaluate))
 app.command("chat", rich_help_panel=RUNS)(cli_runs.chat)
 app.command("serve", rich_help_panel=RUNS)(command_of(cli_serve.ServeOptions, cli_serve.serve))
 app.command("predict", rich_help_panel=RUNS)(cli_runs.predict)

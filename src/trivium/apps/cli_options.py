@@ -48,11 +48,10 @@ Rounds = Annotated[
 ]
 
 
-@dataclass(frozen=True)
-class StageOptions:
-    """What a command that runs stages takes."""
+@dataclass(frozen=True, kw_only=True)
+class SharedOptions:
+    """How stages are run, whatever names the recipe."""
 
-    recipe: RecipeOrRun
     set: SetValues = None
     runs: RunsFolder = Path("runs")
     name: RunsName = None
@@ -65,14 +64,21 @@ class StageOptions:
     accept: Accept = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
+class StageOptions(SharedOptions):
+    """What a command that runs stages takes."""
+
+    recipe: RecipeOrRun
+
+
+@dataclass(frozen=True, kw_only=True)
 class AlignOptions(StageOptions):
     """What `trivium align` takes."""
 
     rounds: Rounds = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RunOptions(StageOptions):
     """What `trivium run` takes."""
 

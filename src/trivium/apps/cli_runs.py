@@ -42,13 +42,13 @@ def chat(
 
 
 def compare(
-    run: RunName,
+    run: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Runs: their folders, or their names.")],
     prompt: Annotated[list[str] | None, typer.Option(help="A prompt; may be given several times.")] = None,
     file: Annotated[Path | None, typer.Option(help="A text file with a prompt on each line.")] = None,
     stage: Annotated[list[str] | None, typer.Option(help="Only this stage; may be given several times.")] = None,
     runs: RunsFolder = RUNS,
 ) -> None:
-    """Give the same prompts to every stage of a run, side by side."""
+    """Give the same prompts to every stage of a run, or of several, side by side."""
     from rich.console import Console
 
     from trivium.apps.comparison import draw, read_prompts
@@ -57,10 +57,10 @@ def compare(
     prompts = [*(prompt or []), *(read_prompts(file) if file else [])]
     if not prompts:
         raise UserError("give at least one --prompt, or a --file with a prompt on each line")
-    folder = find_run(run, runs)
-    from trivium.journey.compare import compare as compare_stages
+    folders = [find_run(one, runs) for one in run]
+    from trivium.journey.compare import compare_runs
 
-    draw(compare_stages(folder, prompts, stage), Console())
+    draw(compare_runs(folders, prompts, stage), Console())
 
 
 def predict(
@@ -81,12 +81,18 @@ def predict(
     predict_items(run, task, texts or [], file, (runs, device, as_json))
 
 
-def report(run: RunName, runs: RunsFolder = RUNS) -> None:
+def report(
+    run: RunName,
+    runs: RunsFolder = RUNS,
+    no_samples: Annotated[
+        bool, typer.Option("--no-samples", help="Leave out texts of data, prompts and answers.")
+    ] = False,
+) -> None:
     """Write a run's report: one HTML file that needs no network."""
     from trivium.journey.report import write_report
     from trivium.journey.runs import find_run
 
-    print(write_report(find_run(run, runs)))
+    print(write_report(find_run(run, runs), samples=not no_samples))
 
 
 @runs.command("list")

@@ -22,6 +22,8 @@ class Row(Protocol):
     def answers(self) -> Mapping[str, str]: ...
     @property
     def explanations(self) -> Mapping[str, str]: ...
+    @property
+    def changes(self) -> Mapping[str, Mapping[str, float]]: ...
 
 
 def read_prompts(file: Path) -> list[str]:
@@ -44,6 +46,17 @@ def draw(rows: Iterable[Row], console: Console) -> None:
         table.add_column(style="cyan", no_wrap=True)
         table.add_column(ratio=1, overflow="fold")
         for stage, answer in row.answers.items():
-            why = row.explanations.get(stage, "")
-            table.add_row(stage, escape(answer) + (f"\n[dim]{escape(why)}[/]" if why else ""), end_section=True)
+            why = (row.explanations.get(stage, ""), figures_of(row.changes.get(stage, {})))
+            below = "".join(f"\n[dim]{escape(line)}[/]" for line in why if line)
+            table.add_row(stage, escape(answer) + below, end_section=True)
         console.print(table, highlight=False)
+
+
+def figures_of(changes: Mapping[str, float]) -> str:
+    """The figures of one answer in a line."""
+    if not changes:
+        return ""
+    said = [f"{changes['words']:.0f} words", f"log-likelihood {changes['log_likelihood']:.1f} nats"]
+    said.append(f"of the newest answer {changes['log_likelihood_of_newest']:.1f}")
+    said += [f"{name} {changes[key]:.2f}" for key, name in (("reward", "reward"), ("kl", "KL")) if key in changes]
+    return ", ".join(said) + ("" if changes["ended"] else "; cut off at the length limit")

@@ -15,6 +15,7 @@ from trivium.base.seeds import numpy_random
 from trivium.evaluate.intervals import Estimate, mean, proportion
 
 RESAMPLES = 1000
+FEW = 200  # resamples of what is slow to compute
 Texts = Sequence[tuple[str, str | None]]
 
 
@@ -66,6 +67,18 @@ def calibration_error(correct: Sequence[bool], confidence: Sequence[float], bins
     which = numpy.minimum((sure * bins).astype(int), bins - 1)
     gaps = [abs(float((right[which == one] - sure[which == one]).sum())) for one in range(bins)]
     return sum(gaps) / max(len(right), 1)
+
+
+def calibration_estimate(correct: Sequence[bool], confidence: Sequence[float], items: int = 0) -> Estimate:
+    """The calibration error with its bootstrap interval; `items` where each was judged several times, one time after the
+    other: they are then drawn together."""
+    size = items or len(correct)
+    right, sure = (numpy.asarray(one, float).reshape(-1, size) for one in (correct, confidence))
+
+    def of(rows: numpy.ndarray[Any, Any]) -> float:
+        return calibration_error(right[:, rows].ravel().tolist(), sure[:, rows].ravel().tolist())
+
+    return resampled(of(numpy.arange(size)), of, size, FEW)
 
 
 def per_label(gold: Sequence[str], told: Sequence[str], names: Sequence[str]) -> list[dict[str, Any]]:

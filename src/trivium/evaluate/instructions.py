@@ -13,6 +13,7 @@ from trivium.data.intake import OWN_LEVEL
 from trivium.evaluate.intervals import proportion
 from trivium.evaluate.scores import score_row
 from trivium.generate import Generator
+from trivium.generate.openings import request_start
 from trivium.world.check import check
 
 NAME = "instructions"
@@ -86,7 +87,7 @@ def prompt_ids(generator: Generator, messages: Sequence[dict[str, str]], *, chat
     """What the model is given: the rendered conversation, or a document that begins with its text."""
     if chat:
         return list(generator.tokenizer.render([Message(**m) for m in messages], add_generation_prompt=True).ids)  # type: ignore[arg-type]
-    return generator.document_start("\n".join(message["content"] for message in messages))
+    return request_start(generator.tokenizer, "\n".join(message["content"] for message in messages))
 
 
 def _share(name: str, stage: str, marked: Sequence[Marked], note: str) -> dict[str, Any]:

@@ -67,3 +67,19 @@ def over_seeds(values: Sequence[float]) -> Estimate:
     spread = math.sqrt(math.fsum((value - centre) ** 2 for value in values) / (count - 1))
     half = (STUDENT[count - 2] if count - 2 < len(STUDENT) else Z) * spread / math.sqrt(count)
     return Estimate(centre, centre - half, centre + half, count)
+
+
+def crossed(values: Sequence[Sequence[float]], seed: int = 0) -> Estimate:
+    """The mean over draws (rows) and items (columns), with a percentile bootstrap interval over both at once (Owen 2007):
+    other items could have been asked, and other examples drawn."""
+    import numpy
+
+    table = numpy.asarray(values, dtype=float)  # (draws, items)
+    draws, items = table.shape
+    if not items:
+        return Estimate(math.nan, math.nan, math.nan, 0)
+    random = numpy_random(seed, "bootstrap")
+    rows = random.multinomial(draws, [1 / draws] * draws, RESAMPLES) / draws
+    columns = random.multinomial(items, [1 / items] * items, RESAMPLES) / items
+    low, high = numpy.quantile(((rows @ table) * columns).sum(axis=1), [0.025, 0.975])
+    return Estimate(float(table.mean()), float(low), float(high), items)

@@ -7,12 +7,15 @@ stays there has learned how often tokens come, and nothing about their context.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy
 import torch
 
+from trivium.base.device import Machine
 from trivium.base.words import MaskedBatch
 from trivium.data.shards import Shard
+from trivium.evaluate.intervals import Estimate, ratio
 from trivium.model.transformer import Transformer
 from trivium.train.distributed import Team
 from trivium.train.masked import found
@@ -42,6 +45,30 @@ def masked_scores(model: Transformer, batches: Sequence[MaskedBatch], team: Team
         share = sums[5] / sums[4]
         scores |= {"pair_accuracy": sums[3] / sums[4], "pair_majority": max(share, 1.0 - share)}
     return scores
+
+
+def masked_estimates(
+    model: Transformer, batches: Sequence[MaskedBatch], machine: Machine
+) -> dict[str, tuple[Estimate, str]]:
+    """The same scores of a whole shard with bootstrap intervals over batches, and the unit of each. The number of items is
+    that of the hidden tokens, or of the pairs."""
+    model.eval()
+    parts = []
+    for batch in batches:
+        with machine.autocast(), torch.inference_mode():
+            loss, right, told = found(model, on_device(batch, machine.device))
+        pairs = 0 if batch.relations is None else len(batch.relations)
+        parts.append((loss, float(right), float(len(batch.places)), float(told), float(pairs)))
+    losses, rights, hidden, tolds, pairs_of = (list(column) for column in zip(*parts, strict=True))
+    scores = {
+        "masked_loss": (ratio(losses, hidden), "nats"),
+        "masked_accuracy": (ratio(rights, hidden), "share"),
+    }
+    counts = {name: int(sum(hidden)) for name in scores}
+    if sum(pairs_of):
+        scores["pair_accuracy"] = (ratio(tolds, pairs_of), "share")
+        counts["pair_accuracy"] = int(sum(pairs_of))
+    return {name: (replace(one, items=counts[name]), unit) for name, (one, unit) in scores.items()}
 
 
 def unigram_loss(train: Shard, batches: Sequence[MaskedBatch], team: Team) -> float:

@@ -13,6 +13,7 @@ MAIN: dict[Kind, str] = {
     "tag": "span_f1",
     "answer": "exact_match",
     "generate": "rougeLsum",
+    "choose": "accuracy",
 }
 NEEDED: dict[Kind, tuple[str, ...]] = {
     "classify": ("sklearn",),
@@ -21,6 +22,7 @@ NEEDED: dict[Kind, tuple[str, ...]] = {
     "tag": ("seqeval", "sklearn_crfsuite"),
     "answer": (),
     "generate": ("sacrebleu", "rouge_score"),
+    "choose": (),
 }
 
 
@@ -38,6 +40,7 @@ def score_names(task: Task) -> tuple[str, ...]:
         "tag": (main_score(task),),
         "answer": ("exact_match", "word_f1"),
         "generate": ("rougeLsum", "rouge1", "rouge2", "bleu", "chrf", "exact"),
+        "choose": ("accuracy",),
     }
     return names[task.kind]
 

@@ -12,10 +12,11 @@ from pathlib import Path
 from trivium.base.device import Machine
 from trivium.base.files import read_json
 from trivium.generate.generator import Generator, load_generator
+from trivium.generate.options import Ask, log_likelihoods
 from trivium.model.transformer import Transformer
 from trivium.predict.predictor import TASK_FILE, Predictor
-from trivium.task.declaration import Task
-from trivium.task.items import Labelled, Written
+from trivium.task.declaration import Promptable, Task
+from trivium.task.items import Asked, Chosen, Labelled, Written
 from trivium.tokenizer import Tokenizer
 from trivium.tokenizer.rows import prompt_ids
 
@@ -30,25 +31,33 @@ class Prompted:
 
     def labels(self, items: Sequence[Labelled]) -> list[str]:
         """The likeliest label of each item."""
-        tokenizer = self.generator.tokenizer
-        told = []
-        for item in items:
-            asked = {name: replace(item, labels=(name,)) for name in self.names}
-            targets = {
-                name: [*tokenizer.encode(self.task.target_of(one)), tokenizer.end_of_text]
-                for name, one in asked.items()
-            }
-            prompt = self._prompt(item, max(map(len, targets.values())))
-            scores = {name: self.generator.log_likelihood(prompt, target) for name, target in targets.items()}
-            told.append(max(scores, key=lambda name: scores[name]))
-        return told
+        told = self._likeliest([[replace(item, labels=(name,)) for name in self.names] for item in items])
+        return [self.names[number] for number in told]
 
-    def texts(self, items: Sequence[Written]) -> list[str]:
-        """What is written for each item, until it ends by itself or is as long as the view allows."""
+    def choices(self, items: Sequence[Chosen]) -> list[int]:
+        """The number of the likeliest option of each item."""
+        return self._likeliest([[replace(item, right=number) for number in range(len(item.options))] for item in items])
+
+    def texts(self, items: Sequence[Written | Asked]) -> list[str]:
+        """What is written for each item, until it ends by itself or is as long as the view allows; '' of a question that is
+        said to have no answer."""
         prompts = [self._prompt(item, self._longest) for item in items]
-        return [one.text for one in self.generator.complete(prompts, max_new_tokens=self._longest)]
+        told = [one.text for one in self.generator.complete(prompts, max_new_tokens=self._longest)]
+        assert self.task.views.prompt is not None
+        none = self.task.views.prompt.unanswerable
+        return ["" if self.task.kind == "answer" and one == none else one for one in told]
 
-    def _prompt(self, item: Labelled | Written, more: int) -> list[int]:
+    def _likeliest(self, asked: Sequence[Sequence[Labelled | Chosen]]) -> list[int]:
+        """Of each item's variants the number of the one whose target, and the end after it, is likeliest."""
+        tokenizer = self.generator.tokenizer
+        asks = []
+        for variants in asked:
+            options = tuple((*tokenizer.encode(self.task.target_of(one)), tokenizer.end_of_text) for one in variants)
+            asks.append(Ask(tuple(self._prompt(variants[0], max(map(len, options)))), options))
+        found = log_likelihoods(self.generator.model, asks)
+        return [max(range(len(told)), key=lambda number: told[number].total) for told in found]
+
+    def _prompt(self, item: Promptable, more: int) -> list[int]:
         room = self.generator.model.shape.max_positions - more
         return prompt_ids(self.generator.tokenizer, self.task.prompt_of(item), item.main, room)[0]
 

@@ -11,11 +11,11 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
 from trivium.evaluate import answers, classification, tagging, writing
-from trivium.evaluate.intervals import Estimate
+from trivium.evaluate.intervals import Estimate, proportion
 from trivium.evaluate.measures import MAIN, main_score
 from trivium.predict.predictor import Predictor
 from trivium.task.declaration import Task
-from trivium.task.items import Asked, Item, Labelled, Tagged, Written
+from trivium.task.items import Asked, Chosen, Item, Labelled, Tagged, Written
 from trivium.task.tags import convert
 
 
@@ -35,16 +35,27 @@ class Writer(Protocol):
     def labels(self, items: Sequence[Labelled]) -> list[str]:
         """The likeliest label of each item."""
 
-    def texts(self, items: Sequence[Written]) -> list[str]:
+    def texts(self, items: Sequence[Written | Asked]) -> list[str]:
         """What it writes for each item."""
+
+    def choices(self, items: Sequence[Chosen]) -> list[int]:
+        """The number of the likeliest option of each item."""
 
 
 def score(task: Task, names: Sequence[str], model: Predictor | Writer, items: Sequence[Item]) -> Scored:
     """What the model scores on the items."""
+    if isinstance(model, Predictor) and task.kind == "classify":
+        judged = model.classify([one for one in items if isinstance(one, Labelled)])
+        scored = compare(task, names, items, [one.labels for one in judged])
+        right = [one.labels == _labels(item) for one, item in zip(judged, items, strict=True)]
+        sure = [max(one.probabilities.values()) for one in judged]
+        return replace(scored, scores={**scored.scores, "ece": classification.calibration_estimate(right, sure)})
     if isinstance(model, Predictor):
         return compare(task, names, items, told_by(task, model, items))
-    if task.kind == "generate":
-        return compare(task, names, items, model.texts([one for one in items if isinstance(one, Written)]))
+    if task.kind in ("generate", "answer"):
+        return compare(task, names, items, model.texts([one for one in items if isinstance(one, Written | Asked)]))
+    if task.kind == "choose":
+        return compare(task, names, items, model.choices([one for one in items if isinstance(one, Chosen)]))
     labels = model.labels([one for one in items if isinstance(one, Labelled)])
     return compare(task, names, items, [(label,) for label in labels])
 
@@ -81,6 +92,9 @@ def compare(task: Task, names: Sequence[str], items: Sequence[Item], told: Seque
             return Scored(tagging.span_scores(tags, told, task.scheme), rows, {"span_f1": tagging.SEQEVAL}, told)
         case "answer":
             return Scored(answers.answer_scores([one for one in items if isinstance(one, Asked)], told), told=told)
+        case "choose":
+            hits = sum(one.right == said for one, said in zip(items, told, strict=True) if isinstance(one, Chosen))
+            return Scored({"accuracy": proportion(hits, len(items))}, told=told)
         case "generate":
             targets = [one.target for one in items if isinstance(one, Written)]
             scores, notes = writing.text_scores(targets, told)
@@ -115,6 +129,10 @@ def baselines(task: Task, names: Sequence[str], train: Sequence[Item], items: Se
             told["crf"] = _crf(task, taught, asked)
         case "answer":
             told["nearest_sentence"] = answers.nearest_sentence([one for one in items if isinstance(one, Asked)])
+        case "choose":
+            chosen = [one for one in items if isinstance(one, Chosen)]
+            told["first"] = [0] * len(chosen)
+            told["longest"] = [max(range(len(c.options)), key=lambda n: len(c.options[n])) for c in chosen]
         case "generate":
             written = [one for one in items if isinstance(one, Written)]
             told |= {"lead": writing.lead(written), "copy": writing.copy(written)}

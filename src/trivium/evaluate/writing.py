@@ -19,11 +19,10 @@ RESAMPLES = 300
 def text_scores(gold: Sequence[str], told: Sequence[str]) -> tuple[dict[str, Estimate], dict[str, str]]:
     """Estimates (shares of 1) of bleu, chrf, rouge1, rouge2, rougeLsum and exact, and the signature of each score."""
     try:
-        from rouge_score.rouge_scorer import RougeScorer
         from sacrebleu.metrics.bleu import BLEU
         from sacrebleu.metrics.chrf import CHRF
     except ImportError:
-        raise MissingExtra("sacrebleu and rouge-score", "eval", "scoring written texts") from None
+        raise MissingExtra("sacrebleu", "eval", "scoring written texts") from None
     estimates: dict[str, Estimate] = {}
     signatures: dict[str, str] = {}
     bleu, chrf = BLEU(), CHRF()
@@ -47,14 +46,23 @@ def text_scores(gold: Sequence[str], told: Sequence[str]) -> tuple[dict[str, Est
     estimates["chrf"] = resampled(chrf_of(numpy.arange(len(gold))), chrf_of, len(gold), RESAMPLES)
     for name, metric in (("bleu", bleu), ("chrf", chrf)):
         signatures[name] = str(metric.get_signature())
-    kinds = ["rouge1", "rouge2", "rougeLsum"]
-    scorer = RougeScorer(kinds, use_stemmer=True)
-    scored = [scorer.score(_lines(right), _lines(one)) for right, one in zip(gold, told, strict=True)]
-    for kind in kinds:
-        estimates[kind] = mean([one[kind].fmeasure for one in scored])
+    for kind, values in rouge_values(gold, told).items():
+        estimates[kind] = mean(values)
         signatures[kind] = "rouge-score, stemmed, sentences on lines"
     hits = sum(one.split() == right.split() for one, right in zip(told, gold, strict=True))
     return {**estimates, "exact": proportion(hits, len(gold))}, signatures
+
+
+def rouge_values(gold: Sequence[str], told: Sequence[str]) -> dict[str, list[float]]:
+    """F-measures (shares of 1) of each text: rouge1, rouge2 and rougeLsum, stemmed, sentences on lines."""
+    try:
+        from rouge_score.rouge_scorer import RougeScorer
+    except ImportError:
+        raise MissingExtra("rouge-score", "eval", "scoring written texts") from None
+    kinds = ["rouge1", "rouge2", "rougeLsum"]
+    scorer = RougeScorer(kinds, use_stemmer=True)
+    scored = [scorer.score(_lines(right), _lines(one)) for right, one in zip(gold, told, strict=True)]
+    return {kind: [float(one[kind].fmeasure) for one in scored] for kind in kinds}
 
 
 def _lines(text: str) -> str:

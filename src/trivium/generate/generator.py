@@ -38,10 +38,6 @@ class Generator:
         self.stops = (tokenizer.end_of_turn, tokenizer.end_of_text)
         self.engine = Engine(self.model, self.stops, slots)
 
-    def document_start(self, text: str) -> list[int]:
-        """Token ids of a document that begins with `text`: how a model that was never taught to chat is asked."""
-        return [self.tokenizer.end_of_text, *self.tokenizer.encode(text)]
-
     def complete(
         self,
         prompts: Sequence[Sequence[int]],

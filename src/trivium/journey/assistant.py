@@ -89,7 +89,10 @@ class Assistant:
 
     def complete(self, text: str, *, max_new_tokens: int = LONGEST, temperature: float = 0.0, seed: int = 0) -> str:
         """The text that follows `text`."""
-        return "".join(self._write(self._opening(text, max_new_tokens), max_new_tokens, temperature, seed))
+        from trivium.generate.openings import document_start
+
+        opening = document_start(self._generator.tokenizer, text, self._room(max_new_tokens))
+        return "".join(self._write(opening, max_new_tokens, temperature, seed))
 
     def stream(
         self, said: Conversation, *, max_new_tokens: int = LONGEST, temperature: float = 0.0, seed: int = 0
@@ -97,7 +100,10 @@ class Assistant:
         """The answer in pieces, as they are drawn. A model that does not answer continues the newest request."""
         messages = _messages(said)
         if not self.answers:
-            return self._write(self._opening(messages[-1].content, max_new_tokens), max_new_tokens, temperature, seed)
+            from trivium.generate.openings import request_start
+
+            opening = request_start(self._generator.tokenizer, messages[-1].content, self._room(max_new_tokens))
+            return self._write(opening, max_new_tokens, temperature, seed)
         return _without_first_space(
             self._write(self._prompt(messages, max_new_tokens), max_new_tokens, temperature, seed)
         )
@@ -109,11 +115,6 @@ class Assistant:
     def _room(self, max_new_tokens: int) -> int:
         """Tokens that a prompt may have: the answer gets its own, up to half of what the model reads."""
         return self._limit - min(max_new_tokens, self._limit // 2)
-
-    def _opening(self, text: str, max_new_tokens: int) -> list[int]:
-        """A document's first tokens: what goes before them is the end of another, as in training."""
-        tokenizer = self._generator.tokenizer
-        return [tokenizer.end_of_text, *tokenizer.encode(text)][-self._room(max_new_tokens) :]
 
     def _prompt(self, messages: list[Message], max_new_tokens: int) -> list[int]:
         while True:

@@ -1,4 +1,4 @@
-"""The same prompt through every model of a run: what each phase changed, in answers and in figures.
+"""The same prompt through every model of a run, or of several: what each phase changed, in answers and in figures.
 
 The pre-trained model is given the bare text, as it was trained; the others are given the conversation. One model is in
 memory at a time. Nothing is printed here, and nothing is written.
@@ -6,10 +6,10 @@ memory at a time. Nothing is printed here, and nothing is written.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from trivium.base.errors import RunError, UserError
 from trivium.base.words import Message
@@ -28,9 +28,10 @@ class Row:
     """One prompt through the models; every mapping is by stage, in the order of the journey.
 
     `answers` are texts; `explanations` one plain sentence each. `changes` are figures of each answer: "words"; "ended",
-    1.0 where the model stopped by itself; "log_likelihood", nats that the model gives its own answer; and
+    1.0 where the model stopped by itself; "log_likelihood", nats that the model gives its own answer;
     "log_likelihood_of_newest", nats that it gives the answer of the newest stage compared, which shows how that answer
-    became likely.
+    became likely; "reward", where the run has a reward model; and for the newest, if aligned,
+    "kl": how many nats likelier its answer is to it than to the fine-tuned model.
     """
 
     prompt: str
@@ -44,6 +45,7 @@ class _Said:
     answer: Answer
     own: float
     newest: float
+    reward: float | None = None
 
 
 def compare(
@@ -77,7 +79,57 @@ def compare(
             _Said(answer, _likelihood(generator, ids, own), _likelihood(generator, ids, last))
             for answer, ids, own, last in zip(answers, asked, spoken, newest, strict=True)
         ]
+    if (run_folder / "reward" / "trivium" / "normaliser.json").is_file():
+        judge = _judge(run_folder / "reward", device)
+        for stage in chosen:
+            said[stage] = [
+                replace(one, reward=judge(prompt, one.answer)) for prompt, one in zip(prompts, said[stage], strict=True)
+            ]
     return [_row(prompt, {stage: said[stage][number] for stage in chosen}) for number, prompt in enumerate(prompts)]
+
+
+def compare_runs(
+    run_folders: Sequence[Path], prompts: Sequence[str], stages: Sequence[str] | None = None, *, device: str = "auto"
+) -> list[Row]:
+    """The rows of several runs in one: a model is then called RUN/STAGE. Raises as `compare` does, and UserError where two
+    runs have one name."""
+    names = [folder.resolve().name for folder in run_folders]
+    if len(set(names)) < len(names):
+        raise UserError(f"two runs are called {max(names, key=names.count)}; give each once")
+    tables = [compare(folder, prompts, stages, device=device) for folder in run_folders]
+    if len(tables) == 1:
+        return tables[0]
+
+    def joined(rows: Sequence[Row], part: str) -> dict[str, Any]:
+        found = zip(names, rows, strict=True)
+        return {f"{name}/{stage}": value for name, row in found for stage, value in getattr(row, part).items()}
+
+    return [
+        Row(rows[0].prompt, *(joined(rows, part) for part in ("answers", "explanations", "changes")))
+        for rows in zip(*tables, strict=True)
+    ]
+
+
+def _judge(folder: Path, device: str) -> Callable[[str, Answer], float | None]:
+    """The reward of an answer to a prompt; None of one that is longer than the reward model reads."""
+    import torch
+
+    from trivium.base.device import choose_machine
+    from trivium.rl.judgements import conversation_ids
+    from trivium.rl.rewards import load_reward
+    from trivium.tokenizer import Tokenizer
+
+    machine = choose_machine(device, 0, "float32")
+    reward, tokenizer = load_reward(folder, machine.device), Tokenizer.load(folder)
+
+    def judged(prompt: str, answer: Answer) -> float | None:
+        ids = conversation_ids(tokenizer, [Message("user", prompt)], answer.text, answer.ended)
+        if len(ids) > reward.model.shape.max_positions:
+            return None
+        lengths = torch.tensor([len(ids)], device=machine.device)
+        return float(reward(torch.tensor([ids], device=machine.device), lengths))
+
+    return judged
 
 
 def _choose(run_folder: Path, stages: Sequence[str] | None) -> list[str]:
@@ -104,10 +156,10 @@ def _load(folder: Path, device: str) -> Generator:
 
 
 def _ids(generator: Generator, stage: str, prompt: str) -> list[int]:
+    from trivium.generate.openings import request_start
+
     if stage == BARE_TEXT:
-        text = prompt.rstrip()  # a space belongs to the word that follows it
-        text += "\n" if text.endswith((".", "!", "?")) else ""  # or the likeliest continuation is that the text ends
-        return [generator.tokenizer.end_of_text, *generator.tokenizer.encode(text)]  # as documents follow each other
+        return request_start(generator.tokenizer, prompt)
     return list(generator.tokenizer.render([Message("user", prompt)], add_generation_prompt=True).ids)
 
 
@@ -128,13 +180,17 @@ def _row(prompt: str, said: Mapping[str, _Said]) -> Row:
         now = Seen(found.answer.text, ended=found.answer.ended)
         explanations[stage] = explain(stage, now, before)
         before = before if base_of(stage) == "align" else now  # each aligned one started from the tuned one
-    changes = {
-        stage: {
+    changes: dict[str, dict[str, float]] = {}
+    for stage, found in said.items():
+        changes[stage] = {
             "words": float(len(found.answer.text.split())),
             "ended": float(found.answer.ended),
             "log_likelihood": found.own,
             "log_likelihood_of_newest": found.newest,
         }
-        for stage, found in said.items()
-    }
+        if found.reward is not None:
+            changes[stage]["reward"] = found.reward
+    last = list(said)[-1]
+    if base_of(last) == "align" and "finetune" in said:
+        changes[last]["kl"] = said[last].own - said["finetune"].newest
     return Row(prompt, {stage: found.answer.text for stage, found in said.items()}, explanations, changes)

@@ -16,6 +16,7 @@ from trivium.base.errors import RunError
 from trivium.base.files import explain_os_error, hash_file, hash_json, write_atomic
 from trivium.data.find import files_at
 
+MODEL_CARD = "README.md"
 Outputs: TypeAlias = dict[str, tuple[str, int]]  # relative path -> SHA-256, bytes
 
 KEPT_BESIDE = frozenset(
@@ -79,11 +80,13 @@ def _relative(file: Path, base: Path) -> str:
 
 
 def hash_outputs(folder: Path, hashes: FileHashes) -> Outputs:
-    """Every file that a stage left, but hidden ones, and in `trivium/` only those that later stages read."""
+    """Every file that a stage left, but hidden ones, and in `trivium/` only those that later stages read. A model's card is
+    told anew from later scores, so it is none of them."""
     outputs: Outputs = {}
+    is_model = (folder / "config.json").is_file()
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder)
-        hidden = any(part.startswith(".") for part in name.parts)
+        hidden = any(part.startswith(".") for part in name.parts) or (is_model and name.as_posix() == MODEL_CARD)
         if path.is_file() and not hidden and (name.parts[0] != "trivium" or name.as_posix() in KEPT_BESIDE):
             outputs[name.as_posix()] = hashes.of(path)
     return outputs

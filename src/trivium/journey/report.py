@@ -17,6 +17,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from trivium.base.errors import TriviumError
 from trivium.base.files import write_atomic
 from trivium.journey.report_curves import curves
 from trivium.journey.report_data import data, tokens
@@ -25,13 +26,18 @@ from trivium.journey.report_journey import head, journey
 from trivium.journey.report_lineage import lineage
 from trivium.journey.report_panel import verdicts
 from trivium.journey.report_phases import decks, example, phase_rows
+from trivium.journey.report_private import shareable
 from trivium.journey.report_read import Run, read_run
 from trivium.journey.report_rounds import rounds
 from trivium.journey.report_scores import score_tables, wins
+from trivium.journey.report_shots import shot_parts
 from trivium.journey.report_tasks import task_parts
 from trivium.journey.report_transfer import transfer_part
 from trivium.journey.report_values import label
 from trivium.journey.report_words import GLOSSARY, PHASES, RATER
+from trivium.journey.required import Verdict
+from trivium.journey.required import verdicts as judged
+from trivium.stages.evaluate import Requirement
 
 HERE = Path(__file__).parent
 MOST_FAULTS = 40
@@ -45,14 +51,15 @@ class Command:
     does: str
 
 
-def write_report(run_folder: Path) -> Path:
+def write_report(run_folder: Path, *, samples: bool = True) -> Path:
     """Write `run_folder`/report.html, whole or not at all, and return its path.
 
-    Missing and damaged files are told on the page; so is how to get the drawings where matplotlib is missing.
-    Raises RunError where the folder is no run or cannot be written.
+    Personal data in samples are replaced by placeholders; without `samples` there are none, and the file is called
+    report-no-samples.html. Missing and damaged files are told on the page; so is how to get the drawings where
+    matplotlib is missing. Raises RunError where the folder is no run or cannot be written.
     """
-    path = run_folder / "report.html"
-    write_atomic(path, render(read_run(run_folder)))
+    path = run_folder / ("report.html" if samples else "report-no-samples.html")
+    write_atomic(path, render(shareable(read_run(run_folder), samples=samples)))
     return path
 
 
@@ -94,6 +101,8 @@ def render(run: Run) -> str:
         transfer=transfer_part(run),
         learning=verdicts(run),
         rounds=looped,
+        shots=[(part, None if part.svg is None else Markup(part.svg)) for part in shot_parts(run)],
+        required=required(run),
         curves=[(curve, None if curve.svg is None else Markup(curve.svg)) for curve in drawn],
         no_drawings=no_drawings,
         data=data(run),
@@ -105,6 +114,19 @@ def render(run: Run) -> str:
         more_faults=max(0, len(faults) - MOST_FAULTS),
         written=f"{datetime.now(UTC):%d %B %Y, %H:%M} UTC".lstrip("0"),
     )
+
+
+def required(run: Run) -> tuple[Verdict, ...]:
+    """What the recipe requires of the scores, and whether they are so; nothing where it cannot be told."""
+    evaluate = run.recipe.get("evaluate")
+    wanted = evaluate.get("require") if isinstance(evaluate, dict) else None
+    if not wanted or run.stages["evaluate"].state != "finished":
+        return ()
+    try:
+        read = [Requirement.model_validate(one) for one in wanted]
+        return tuple(judged(read, [score.model_dump() for score in run.scores]))
+    except (TriviumError, ValueError, TypeError):
+        return ()
 
 
 def commands(run: Run) -> tuple[Command, ...]:

@@ -143,6 +143,7 @@ class Run:
     lineage: tuple[LineageEntry, ...]
     tasks: Mapping[str, Mapping[str, Any]]
     transfer: Mapping[str, Any]
+    asked: tuple[Mapping[str, Any], ...]
     faults: tuple[str, ...]
 
     @property
@@ -272,6 +273,7 @@ def read_run(folder: Path) -> Run:
             if name in done and is_named(name, "finetune")
         },
         transfer=reader.mapping(folder / "transfer" / "transfer.json", expected=True) if "transfer" in done else {},
+        asked=_asked(reader) if "evaluate" in done else (),
         faults=tuple(reader.faults),
     )
 
@@ -309,6 +311,12 @@ def _evaluation(reader: Reader) -> tuple[tuple[Score, ...], tuple[Sample, ...]]:
     scores = reader.records(Score, content["scores"], path) if "scores" in content else ()
     rows = (reader.record(Sample, row, samples_path, f"line {line}: ") for line, row in reader.rows(samples_path))
     return scores, tuple(sample for sample in rows if sample is not None)
+
+
+def _asked(reader: Reader) -> tuple[Mapping[str, Any], ...]:
+    """The curves of tasks that were put to the models in words."""
+    rows = reader.mapping(reader.folder / "evaluate" / "tasks.json").get("tasks")
+    return tuple(row for row in rows if isinstance(row, dict)) if isinstance(rows, list) else ()
 
 
 def _lineage(reader: Reader) -> tuple[LineageEntry, ...]:

@@ -14,7 +14,7 @@ from trivium.journey.report_read import Run, Score
 from trivium.journey.report_values import Number, count, label, percent, plain
 from trivium.journey.report_words import RATER
 
-INSTRUCTIONS, WIN_RATE = "instructions", "win_rate"
+INSTRUCTIONS, WIN_RATE, SHOTS = "instructions", "win_rate", "shots"
 LEVELS = {
     "phrasing": "Trained task, new wording",
     "entity": "Trained task, new names",
@@ -27,6 +27,9 @@ TITLES = {
     "valid_bits_per_byte": "Bits per byte of unseen text (lower is better)",
     "utility": f"Mean points of the answers to open requests ({RATER})",
     "kl": "KL from the fine-tuned model, nats per answer",
+    "masked_loss": "Loss on hidden tokens of unseen text, nats (lower is better)",
+    "masked_accuracy": "Hidden tokens of unseen text found",
+    "pair_accuracy": "Relations of unseen pairs told right",
 }
 
 _EVEN = "50% would mean no difference, and"
@@ -145,6 +148,8 @@ def score_tables(run: Run) -> tuple[Table, ...]:
         if len({measure(score) for score in scores}) > 1:
             scores = _without_repeats(scores)
             tables.append(table_of(_title(name) + (", by family" if by_family else ""), scores, _row_label))
+        elif name.startswith(f"{SHOTS}/"):  # these have a section of their own
+            continue
         elif name != WIN_RATE or win_rate(run) is None or len(scores) > 1:  # one alone stands above, in words
             single += scores
     if single:

@@ -21,7 +21,7 @@ from trivium.base.files import hold_lock, write_atomic
 from trivium.base.progress import Context, Progress
 from trivium.base.ranks import ALONE
 from trivium.base.words import StageResult
-from trivium.journey import lineage
+from trivium.journey import lineage, required
 from trivium.journey.check import require_sound
 from trivium.journey.faults import explain
 from trivium.journey.follow import Lead
@@ -82,7 +82,7 @@ def run(
 
     `given` are the folders of stages that are finished elsewhere, by the names under which stages read them.
     Raises RecipeError before anything is spent, RunError where the folder cannot be used, Interrupted when `stopping`
-    turned True and all is saved, and whatever error a stage raises.
+    turned True and all is saved, RequirementError where a score is not as the recipe requires, and whatever a stage raises.
     """
     stages = with_named(recipe.sections, stages)
     order = in_order(recipe.sections, stages, scope.given)
@@ -105,13 +105,17 @@ def run(
         ]
         if any(result.how != "reused" for result in results) or not (folder / "report.html").exists():
             _write_report(folder)
+    if any(result.stage == "evaluate" for result in results):
+        required.require(getattr(recipe.sections["evaluate"], "require", ()), folder)
     return results
 
 
 def _write_report(folder: Path) -> None:
+    from trivium.journey.model_card import write_model_cards
     from trivium.journey.report import write_report
 
     write_report(folder)
+    write_model_cards(folder)
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,9 @@ from trivium.model.folder import load
 from trivium.model.heads import pool
 from trivium.model.transformer import Transformer
 from trivium.predict.passes import row_states
+from trivium.task.declaration import GAP
 from trivium.tokenizer import Tokenizer
 from trivium.tokenizer.rows import Row, text_row
-
-GAP = "[MASK]"  # as it is written in a text, whatever the tokenizer calls it
 
 
 class Encoder:

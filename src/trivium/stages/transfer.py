@@ -18,7 +18,7 @@ from pydantic import Field, model_validator
 
 from trivium.base.errors import Interrupted, UserError
 from trivium.base.progress import Context, Progress
-from trivium.task.declaration import Task, WorldData, declared
+from trivium.task.declaration import HEADLESS, Task, WorldData, declared
 from trivium.tune.settings import TuningSettings
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def check(settings: TransferSettings, sections: Mapping[str, Any]) -> list[str]:
     except UserError as error:
         return str(error).splitlines()
     faults = settings.faults(task)
-    if "frozen" in settings.arms and (task.kind == "generate" or settings.view == "prompt"):
+    if "frozen" in settings.arms and (task.kind in HEADLESS or settings.view == "prompt"):
         faults.append("arms has frozen; a task that is asked in words has no head to train alone: leave frozen out")
     return [*faults, *faults_of(task), *library_faults(task)]
 

@@ -1,8 +1,9 @@
 """What a task is: its kind, where its data is, which columns hold what, how labels are called, and its views.
 
 A view is a way for a model to meet the task: `head` puts a classifier, tagger or span finder on the trunk; `prompt`
-writes the item as text and reads the answer from the text that follows. Both share data, splits, label names and scores.
-A declaration is data: a recipe's section or a YAML file. How to train is not said here.
+writes the item as text and reads the answer from the text that follows; `cloze` leaves a gap for a masked model. All
+share data, splits, label names and scores. A declaration is data: a recipe's section or a YAML file. How to train, and with
+how many examples to ask, is not said here.
 """
 
 from __future__ import annotations
@@ -11,24 +12,26 @@ import difflib
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, field_validator, model_validator
 
 from trivium.base.config import Settings, read_yaml_lines, validate
-from trivium.task.items import Labelled, Written
+from trivium.task.items import Asked, Chosen, Labelled, Written
 from trivium.task.tags import Scheme
 
-Kind = Literal["classify", "multilabel", "regress", "tag", "answer", "generate"]
+Kind = Literal["classify", "multilabel", "regress", "tag", "answer", "generate", "choose"]
 Format = Literal[
     "auto", "jsonl", "json", "csv", "tsv", "conll", "squad", "folders", "parallel", "parquet", "huggingface"
 ]
-WorldTask = Literal["sentiment", "entities", "questions", "headlines"]
+WorldTask = Literal["sentiment", "entities", "questions", "headlines", "codes", "unseen"]
 KIND_OF_WORLD: Mapping[WorldTask, Kind] = {
     "sentiment": "classify",
     "entities": "tag",
     "questions": "answer",
     "headlines": "generate",
+    "codes": "classify",
+    "unseen": "choose",
 }
 # The parts of an item of each kind, and the column that holds each where none is named; "" for one that may be absent.
 PARTS: Mapping[Kind, Mapping[str, str]] = {
@@ -38,6 +41,7 @@ PARTS: Mapping[Kind, Mapping[str, str]] = {
     "tag": {"words": "words", "tags": "tags"},
     "answer": {"context": "context", "question": "question", "answers": "answers"},
     "generate": {"source": "source", "target": "target"},
+    "choose": {"question": "question", "options": "options", "answer": "answer"},
 }
 # What of the head's view each kind reads, besides dropout.
 HEAD_OF: Mapping[Kind, tuple[str, ...]] = {
@@ -47,7 +51,17 @@ HEAD_OF: Mapping[Kind, tuple[str, ...]] = {
     "tag": ("train_as", "spelling", "window_overlap", "class_weight", "label_smoothing"),
     "answer": ("matching", "window_overlap", "longest_answer", "null_threshold"),
     "generate": (),
+    "choose": (),
 }
+HEADLESS: tuple[Kind, ...] = ("generate", "choose")  # asked in words only
+# What a template may read of an item, the first always; and what the target tells.
+PROMPTED: Mapping[Kind, tuple[tuple[str, ...], str]] = {
+    "classify": (("text", "second"), "label"),
+    "answer": (("question", "context"), "answer"),
+    "generate": (("source",), "target"),
+    "choose": (("question",), "option"),
+}
+GAP = "[MASK]"  # in a cloze, whatever the tokenizer calls it
 _SLOT = re.compile(r"\{([^{}]*)\}")
 
 
@@ -110,15 +124,45 @@ class PromptView(Settings):
     """The item as text, the answer after it. Prompt and answer are joined as tokens, so the border never moves."""
 
     template: str = Field(description="with {column} for each part of the item that is read")
-    target: str = Field(default="", description="what follows; {label} or {target}, the kind's own if not given")
+    target: str = Field(
+        default="", description="what follows; {label}, {target}, {answer} or {option}, the kind's own if not given"
+    )
+    words: dict[str, str] = Field(default={}, description="what a label is called in the prompt: {label: word}")
+    phrasings: list[str] = Field(default=[], description="further templates; scores are told over all of them")
+    separator: str = Field(default="\n\n", description="between examples, and before the item itself")
+    unanswerable: str = Field(default="unknown", description="what is to be said where the context has no answer")
     max_new_tokens: int = Field(default=64, ge=1, description="of an answer, at most")
+
+    @property
+    def templates(self) -> tuple[str, ...]:
+        """All phrasings, the view's own template first."""
+        return (self.template, *self.phrasings)
+
+
+class ClozeView(Settings):
+    """The item as text with one gap, which the label's word fills."""
+
+    template: str = Field(description="with {column} for each part of the item that is read, and one [MASK]")
+    words: dict[str, str] = Field(
+        default={}, description="the word of each label: {label: word}; its name if not given"
+    )
+    phrasings: list[str] = Field(default=[], description="further templates; scores are told over all of them")
+    separator: str = Field(default="\n\n", description="between examples, and before the item itself")
+
+    @property
+    def templates(self) -> tuple[str, ...]:
+        """All phrasings, the view's own template first."""
+        return (self.template, *self.phrasings)
 
 
 class Views(Settings):
     """How a model meets the task."""
 
     head: HeadView = HeadView()
-    prompt: PromptView | None = Field(default=None, description="asks a decoder in words; needed to generate")
+    prompt: PromptView | None = Field(
+        default=None, description="asks in words, with and without training; needed to generate and to choose"
+    )
+    cloze: ClozeView | None = Field(default=None, description="asks a masked model for the word in a gap")
 
 
 class Task(Settings):
@@ -170,26 +214,37 @@ class Task(Settings):
                 raise ValueError(f"views.head.{name}: not read by a task of kind {self.kind}")
         if self.scheme != "bio" and self.kind != "tag":
             raise ValueError(f"scheme: only tags have one; the kind is {self.kind}")
-        if self.kind == "generate" and self.views.prompt is None:
-            raise ValueError("views.prompt: a task of kind generate needs a template, such as '{source}\\n=>'")
-        self._check_prompt()
+        if self.kind in HEADLESS and self.views.prompt is None:
+            first = PROMPTED[self.kind][0][0]
+            raise ValueError(f"views.prompt: a task of kind {self.kind} needs a template, such as '{{{first}}}\\n=>'")
+        for name, view in (("prompt", self.views.prompt), ("cloze", self.views.cloze)):
+            if view is not None:
+                self._check_view(name, view)
         return self
 
-    def _check_prompt(self) -> None:
-        prompt = self.views.prompt
-        if prompt is None:
-            return
-        if self.kind not in ("classify", "generate"):
+    def _check_view(self, name: str, view: PromptView | ClozeView) -> None:
+        kinds = [kind for kind in PROMPTED if name == "prompt" or kind == "classify"]
+        if self.kind not in kinds:
             raise ValueError(
-                f"views.prompt: a task of kind {self.kind} has no such view; classify and generate have one"
+                f"views.{name}: a task of kind {self.kind} has no such view; {' and '.join(kinds)} have one"
             )
-        read, told = (("text", "second"), "label") if self.kind == "classify" else (("source",), "target")
-        for slot in _SLOT.findall(prompt.template):
-            if slot not in read:
-                raise ValueError(f"views.prompt.template: {{{slot}}} is unknown; it may name {', '.join(read)}")
-        if f"{{{read[0]}}}" not in prompt.template:
-            raise ValueError(f"views.prompt.template: it must hold {{{read[0]}}}")
-        if prompt.target and _SLOT.findall(prompt.target) != [told]:
+        read, told = PROMPTED[self.kind]
+        for number, template in enumerate(view.templates):
+            place = f"views.{name}.{'phrasings' if number else 'template'}"
+            if told in _SLOT.findall(template):
+                raise ValueError(f"{place}: {{{told}}} would tell the answer; it belongs into the target")
+            for slot in _SLOT.findall(template):
+                if slot not in read:
+                    raise ValueError(f"{place}: {{{slot}}} is unknown; it may name {', '.join(read)}")
+            if f"{{{read[0]}}}" not in template:
+                raise ValueError(f"{place}: it must hold {{{read[0]}}}")
+            if name == "cloze" and template.count(GAP) != 1:
+                raise ValueError(f"{place}: it must hold {GAP} once; that is where the label's word goes")
+        if len(set(view.words.values())) < len(view.words):
+            raise ValueError(f"views.{name}.words: two labels have one word; give each its own")
+        if view.words and self.kind != "classify":
+            raise ValueError(f"views.{name}.words: only classify has labels to name; the kind is {self.kind}")
+        if isinstance(view, PromptView) and view.target and _SLOT.findall(view.target) != [told]:
             raise ValueError(f"views.prompt.target: it must hold {{{told}}}, and nothing else in braces")
 
     def column(self, part: str) -> str | int:
@@ -206,17 +261,30 @@ class Task(Settings):
         """The scheme that a tagger learns."""
         return "none" if self.scheme == "none" else self.views.head.train_as
 
-    def prompt_of(self, item: Labelled | Written) -> Callable[[str], str]:
-        """The prompt view of an item, as a function of its main text."""
+    def prompt_of(self, item: Promptable, template: str = "") -> Callable[[str], str]:
+        """The prompt view of an item, by its own template or another, as a function of its main text."""
         assert self.views.prompt
-        template, name = self.views.prompt.template, "text" if isinstance(item, Labelled) else "source"
-        return lambda text: _fill(template, {**item.fields(), name: text})
+        used, name = template or self.views.prompt.template, _MAIN[self.kind]
+        return lambda text: _fill(used, {**item.fields(), name: text})
 
-    def target_of(self, item: Labelled | Written) -> str:
+    def target_of(self, item: Promptable) -> str:
         """What follows the prompt of an item."""
         assert self.views.prompt
-        own = " {label}" if self.kind == "classify" else " {target}"
-        return _fill(self.views.prompt.target or own, item.fields())
+        told, view = PROMPTED[self.kind][1], self.views.prompt
+        fields = dict(item.fields())
+        fields[told] = view.words.get(fields[told], fields[told])
+        if self.kind == "answer":
+            fields[told] = fields[told] or view.unanswerable
+        return _fill(view.target or f" {{{told}}}", fields)
+
+    def gapped(self, item: Labelled, template: str) -> tuple[str, str]:
+        """What stands before and after the gap of an item's cloze, without spaces at the gap."""
+        before, _, after = template.partition(GAP)
+        return _fill(before, item.fields()), _fill(after, item.fields())
+
+
+Promptable: TypeAlias = Labelled | Written | Asked | Chosen
+_MAIN: Mapping[Kind, str] = {"classify": "text", "answer": "context", "generate": "source", "choose": "question"}
 
 
 def _fill(template: str, fields: Mapping[str, str]) -> str:

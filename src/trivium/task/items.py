@@ -77,6 +77,15 @@ class Asked:
     def group(self) -> str:
         return self.article or self.context
 
+    @property
+    def main(self) -> str:
+        return self.context
+
+    def fields(self) -> Mapping[str, str]:
+        """What a template may name; the answer is '' where the context does not say."""
+        first = self.answers[0][1] if self.answers else ""
+        return {"context": self.context, "question": self.question, "answer": first}
+
 
 @dataclass(frozen=True)
 class Written:
@@ -99,4 +108,26 @@ class Written:
         return {"source": self.source, "target": self.target}
 
 
-Item: TypeAlias = Labelled | Tagged | Asked | Written
+@dataclass(frozen=True)
+class Chosen:
+    """A question and what may answer it: options[right] does."""
+
+    question: str
+    options: tuple[str, ...]
+    right: int
+    place: Place = field(default=NOWHERE, compare=False)
+
+    @property
+    def group(self) -> str:
+        return "\x1f".join((self.question, *sorted(self.options)))
+
+    @property
+    def main(self) -> str:
+        return self.question
+
+    def fields(self) -> Mapping[str, str]:
+        """What a template may name."""
+        return {"question": self.question, "option": self.options[self.right]}
+
+
+Item: TypeAlias = Labelled | Tagged | Asked | Written | Chosen

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from trivium.base.config import Settings
 from trivium.model.lora_settings import LoraSettings
 from trivium.optim.settings import OptimizerSettings, ScheduleSettings
-from trivium.task.declaration import Task
+from trivium.task.declaration import HEADLESS, Task
 
 
 class StoppingSettings(Settings):
@@ -56,6 +56,6 @@ class TuningSettings(Settings):
         faults = []
         if self.view == "prompt" and task.views.prompt is None:
             faults.append("view is prompt; the task has no views.prompt")
-        if self.view == "head" and task.kind == "generate":
-            faults.append("view is head; a task of kind generate is asked in words: leave view out")
+        if self.view == "head" and task.kind in HEADLESS:
+            faults.append(f"view is head; a task of kind {task.kind} is asked in words: leave view out")
         return faults

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from trivium.base.errors import UserError
-from trivium.task.declaration import Task
+from trivium.task.declaration import HEADLESS, Task
 from trivium.tune.settings import TuningSettings
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Setup:
     def by_head(self) -> bool:
         """Whether the model has a head for the task, and is not asked in words."""
         view = self.settings.view
-        return self.task.kind != "generate" if view == "auto" else view == "head"
+        return self.task.kind not in HEADLESS if view == "auto" else view == "head"
 
 
 def make_model(setup: Setup, start: Start = "pretrained") -> Transformer:

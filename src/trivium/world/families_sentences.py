@@ -121,7 +121,7 @@ def _replace(draw: Draw) -> Case:
         old, new = sentence.name, next(name for name in draw.people(2) if name != sentence.name)
     else:
         old, new = sentence.thing, next(thing for thing in draw.portable(2) if thing != sentence.thing)
-    changed = " ".join(new + word[len(old) :] if word.rstrip(".") == old else word for word in sentence.text.split())
+    changed = " ".join(new + word[len(old) :] if word.rstrip(".,") == old else word for word in sentence.text.split())
     return case(changed, sentence=sentence.text, old=old, new=new)
 
 

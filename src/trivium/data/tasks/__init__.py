@@ -91,7 +91,7 @@ def label_names(task: Task, train: Iterable[Item]) -> tuple[str, ...]:
     """The label names in order: the task's own, or those of the training items, sorted."""
     if task.kind == "regress":
         return REGRESSION
-    if task.kind in ("answer", "generate"):
+    if task.kind in ("answer", "generate", "choose"):
         return ()
     if task.kind == "tag":
         tags = (tag for item in train if isinstance(item, Tagged) for tag in item.tags)

@@ -18,7 +18,7 @@ from trivium.base.words import TaskBatch
 from trivium.data.conversations import Conversations
 from trivium.data.order import chosen_rows
 from trivium.task.declaration import Task
-from trivium.task.items import Asked, Item, Labelled, Tagged, Written
+from trivium.task.items import Asked, Item, Labelled, Tagged
 from trivium.task.tags import convert
 from trivium.tokenizer.rows import (
     Row,
@@ -205,7 +205,7 @@ def prompts_of(task: Task, items: Sequence[Item], tokenizer: Tokenizer, limit: i
 
     tokens, learned, shortened = [], [], 0
     for item in items:
-        assert isinstance(item, Labelled | Written)
+        assert not isinstance(item, Tagged)
         target = [*tokenizer.encode(task.target_of(item)), tokenizer.end_of_text]
         if len(target) > limit // 2:
             raise DataError(

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from trivium.base.errors import DataError
 from trivium.data.rows import short
 from trivium.task.declaration import Task
-from trivium.task.items import Asked, Item, Labelled, Place, Tagged, Written
+from trivium.task.items import Asked, Chosen, Item, Labelled, Place, Tagged, Written
 from trivium.task.tags import BrokenScheme, parts_of, spans_of
 
 
@@ -33,7 +33,12 @@ class Row:
 
 def items_of(task: Task, rows: Iterable[Row]) -> Iterator[Item]:
     """The items of the rows. Raises DataError for one that is not as the task says."""
-    makers: Mapping[str, Callable[[Task, Row], Item]] = {"tag": _tagged, "answer": _asked, "generate": _written}
+    makers: Mapping[str, Callable[[Task, Row], Item]] = {
+        "tag": _tagged,
+        "answer": _asked,
+        "generate": _written,
+        "choose": _chosen,
+    }
     make = makers.get(task.kind, _labelled)
     return (make(task, row) for row in rows)
 
@@ -128,6 +133,28 @@ def _answer(row: Row, column: str | int, context: str, given: tuple[Any, Any]) -
 
 def _written(task: Task, row: Row) -> Written:
     return Written(_text(row, task.column("source")), _text(row, task.column("target")), row.place)
+
+
+def _chosen(task: Task, row: Row) -> Chosen:
+    """A row whose answer is one of its options, or the number of one (from 0)."""
+    column = task.column("options")
+    given = _value(row, column)
+    parts = given.split("|") if isinstance(given, str) else given
+    if not isinstance(parts, list | tuple) or not all(isinstance(one, str) and one.strip() for one in parts):
+        row.fault(f"should be a list of texts (or texts with | between), is {short(given)}", column)
+    options = tuple(one.strip() for one in parts)
+    if len(options) < 2 or len(set(options)) < len(options):
+        row.fault(f"needs at least two different options, has {short(list(options))}", column)
+    column = task.column("answer")
+    answer = _value(row, column)
+    if str(answer) in options:
+        return Chosen(_text(row, task.column("question")), options, options.index(str(answer)), row.place)
+    if isinstance(answer, bool) or not str(answer).isdigit() or int(answer) >= len(options):
+        row.fault(
+            f"{short(answer)} is none of the options ({', '.join(options)}), nor a number from 0 to {len(options) - 1}",
+            column,
+        )
+    return Chosen(_text(row, task.column("question")), options, int(answer), row.place)
 
 
 def _value(row: Row, column: str | int) -> Any:

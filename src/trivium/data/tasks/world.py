@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from trivium.task.declaration import WorldTask
-from trivium.task.items import Asked, Item, Labelled, Place, Tagged, Written
+from trivium.task.items import Asked, Chosen, Item, Labelled, Place, Tagged, Written
 from trivium.task.tags import tags_of
 from trivium.task.words import words_in
 
@@ -17,7 +17,7 @@ def items(task: WorldTask, seed: int, split: str, number: int) -> Iterator[Item]
 
 
 def _items(task: WorldTask, seed: int, split: str) -> Iterator[Item]:
-    from trivium.world import labelled
+    from trivium.world import asked, labelled
 
     match task:
         case "sentiment":
@@ -33,6 +33,12 @@ def _items(task: WorldTask, seed: int, split: str) -> Iterator[Item]:
         case "headlines":
             for number, (source, target) in enumerate(labelled.headlines(seed, split)):
                 yield Written(source, target, _place(task, split, number))
+        case "codes":
+            for number, (word, sign) in enumerate(asked.codes(seed, split)):
+                yield Labelled(word, labels=(sign,), place=_place(task, split, number))
+        case "unseen":
+            for number, (request, options, right) in enumerate(asked.unseen(seed, split)):
+                yield Chosen(request, options, right, _place(task, split, number))
 
 
 def tagged(text: str, entities: list[tuple[int, int, str]], place: Place) -> Tagged:

@@ -19,6 +19,7 @@ from trivium.apps.web.api.spoken import Spoken
 from trivium.apps.web.api.stages import Offer
 from trivium.base.words import Message
 from trivium.generate.generator import Generator
+from trivium.generate.openings import document_start, request_start
 from trivium.generate.rows import Request
 from trivium.generate.sampling import Sampling
 
@@ -48,7 +49,7 @@ def chat_ids(body: ChatBody, offer: Offer, writer: Generator) -> tuple[int, ...]
         raise ApiError(400, "a conversation ends with what the user says", param="messages")
     _check_size(sum(len(turn.text) for turn in turns), writer, "messages")
     if not offer.answers:
-        ids = writer.document_start(turns[-1].text)
+        ids = request_start(writer.tokenizer, turns[-1].text)
     else:
         messages = [Message(turn.role, turn.text) for turn in turns]
         ids = list(writer.tokenizer.render(messages, add_generation_prompt=True).ids)
@@ -64,7 +65,7 @@ def completion_ids(body: CompletionBody, writer: Generator) -> list[tuple[int, .
     for prompt in prompts:
         if isinstance(prompt, str):
             _check_size(len(prompt), writer, "prompt")
-        ids = writer.document_start(prompt) if isinstance(prompt, str) else list(prompt)
+        ids = document_start(writer.tokenizer, prompt) if isinstance(prompt, str) else list(prompt)
         if max(ids) >= writer.model.shape.vocab_size:
             sentence = f"a prompt holds the token {max(ids)}; this model's are 0 to {writer.model.shape.vocab_size - 1}"
             raise ApiError(400, sentence, param="prompt")
