@@ -20,6 +20,7 @@ from markupsafe import Markup
 from trivium.base.files import write_atomic
 from trivium.journey.report_curves import curves
 from trivium.journey.report_data import data, tokens
+from trivium.journey.report_fairness import bias_part, memory_part
 from trivium.journey.report_journey import head, journey
 from trivium.journey.report_lineage import lineage
 from trivium.journey.report_phases import decks, example, phase_rows
@@ -90,6 +91,8 @@ def render(run: Run) -> str:
         tasks=task_parts(run),
         transfer=transfer_part(run),
         rounds=looped,
+        bias=bias_part(run),
+        memory=memory_part(run),
         curves=[(curve, None if curve.svg is None else Markup(curve.svg)) for curve in drawn],
         no_drawings=no_drawings,
         data=data(run),

@@ -3,7 +3,9 @@
 - bits per byte of the validation text, for every model of the run (what alignment costs in language shows here);
 - exact answers to held-out instructions, greedy, normalised, by family and by what was held out;
 - the win rate of the aligned over the instruction-tuned model on held-out requests, by the simulated rater's true utility
-  (ties split), with the KL that it was bought for.
+  (ties split), with the KL that it was bought for;
+- where the recipe asks for it, bias: what each model finds likelier of sentences that differ in whom they are about; and privacy:
+  what it remembers of planted canaries and of documents.
 
 Writes `scores.json`, every score with a 95% interval and its number of items, and `samples.jsonl`, the same prompts
 through every model.
@@ -18,10 +20,13 @@ from pydantic import Field
 from trivium.base.config import Settings
 from trivium.base.errors import Interrupted, UserError
 from trivium.base.progress import Context, Progress
+from trivium.evaluate.bias_settings import BiasSettings
+from trivium.evaluate.privacy_settings import PrivacySettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from trivium.evaluate.likelihood import Judge
     from trivium.generate import Generator
 
 NEEDS = ("gather", "tokenize", "pretrain")
@@ -40,13 +45,23 @@ class EvaluateSettings(Settings):
     length: int = Field(default=128, ge=8, description="tokens in a row of validation text")
     max_new_tokens: int = Field(default=48, ge=1, description="length limit of an answer, in tokens")
     temperature: float = Field(default=1.0, gt=0, description="at which open requests are answered")
+    bias: BiasSettings | None = Field(default=None, description="which bias sets are measured; none: no bias is")
+    privacy: PrivacySettings | None = Field(default=None, description="what the models remember; none: it is not asked")
 
 
 def check(settings: EvaluateSettings, sections: Mapping[str, Any]) -> list[str]:
     """What can be known to be wrong before there is any model, a sentence each."""
+    faults = []
+    if settings.bias:
+        from trivium.evaluate.bias import read_all
+
+        try:
+            read_all(settings.bias)
+        except UserError as error:
+            faults.append(str(error))
     if "pretrain" not in sections:
-        return []
-    return _length_faults(settings.length, sections["pretrain"].model.max_positions)
+        return faults
+    return [*faults, *_length_faults(settings.length, sections["pretrain"].model.max_positions)]
 
 
 def _length_faults(length: int, limit: int) -> list[str]:
@@ -58,11 +73,14 @@ def run(settings: EvaluateSettings, context: Context) -> dict[str, Any]:
     """Measure, and write the figures. Returns the headline ones."""
     from trivium.base.files import write_json, write_jsonl
     from trivium.evaluate.instructions import read_heldout, score_instructions
+    from trivium.evaluate.likelihood import load_judge
     from trivium.evaluate.preferences import read_requests, win_rate
-    from trivium.generate import load_generator
+    from trivium.generate import Generator
 
-    models = [name for name in MODELS if name in context.inputs]
-    generators = {name: load_generator(context.inputs[name], context.device, context.threads) for name in models}
+    present = [name for name in MODELS if name in context.inputs]
+    judges = {name: load_judge(context.inputs[name], context.device, context.threads) for name in present}
+    generators = {name: Generator(judge.model, judge.tokenizer) for name, judge in judges.items() if judge.causal}
+    models = list(generators)
     parts = len(models) * 2 + 1
     scores: list[dict[str, Any]] = []
     figures: dict[str, Any] = {}
@@ -92,6 +110,7 @@ def run(settings: EvaluateSettings, context: Context) -> dict[str, Any]:
         rows, shown = win_rate(generators, requests, settings.temperature, settings.max_new_tokens, context.seed)
         scores += rows
         figures |= {row["name"]: row["value"] for row in rows if row["stage"] == "align"}
+    scores += fairness_scores(settings, judges, context)
     told(parts)
     write_json(context.folder / "scores.json", {"scores": scores, "seed": context.seed})
     closed = [sample_of(item, {name: answers[name][number] for name in answers}) for number, item in enumerate(items)]
@@ -113,6 +132,24 @@ def text_score(name: str, generator: Generator, settings: EvaluateSettings, cont
     estimate = bits_per_byte_estimate(generator.model, shard, settings.length, machine)
     generator.model.eval()
     return score_row("valid_bits_per_byte", name, estimate, "bits", "the whole validation text, in groups of rows")
+
+
+def fairness_scores(settings: EvaluateSettings, judges: Mapping[str, Judge], context: Context) -> list[dict[str, Any]]:
+    """Bias and memory of every model of the run, before and after each phase, as far as they are asked for."""
+    from trivium.evaluate.bias import bias_rows
+    from trivium.evaluate.privacy import privacy_rows
+
+    rows: list[dict[str, Any]] = []
+    for number, (name, judge) in enumerate(judges.items()):
+        if context.stopping():
+            raise Interrupted("stopped while measuring; the same command measures again")
+        if settings.bias:
+            context.report(Progress("evaluate", number, len(judges), unit="models", note=f"bias of {name}"))
+            rows += bias_rows(settings.bias, name, judge)
+        if settings.privacy:
+            context.report(Progress("evaluate", number, len(judges), unit="models", note=f"what {name} remembers"))
+            rows += privacy_rows(settings.privacy, name, judge, context.inputs["gather"], context.seed)
+    return rows
 
 
 def sample_of(item: dict[str, Any], answers: dict[str, str]) -> dict[str, Any]:
