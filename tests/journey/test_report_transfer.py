@@ -40,12 +40,12 @@ def test_the_page_answers_and_tells_every_figure_in_words(tmp_path: Path) -> Non
     run = with_transfer(build_run(tmp_path), content())
     part = transfer_part(read_run(run))
     assert part is not None and part.answer == content()["answer"]
-    assert [row.label for row in part.scores.rows] == ["8 labels", "32 labels", "128 labels"]
-    assert set(part.scores.stages) == {"random weights", "all weights", "TF-IDF"}
-    assert part.gains is not None
-    cell = part.gains.rows[0].cells[0]
-    assert cell is not None and cell.value == "10.00"  # points
-    assert part.costs.rows[0][:2] == ("random weights", "10")
+    scores, gains, costs = part.tables
+    assert scores.columns == ("Labels", "all weights", "random weights", "TF-IDF")
+    assert scores.rows[1] == ("32", "61% (48 to 74)", "41% (28 to 54)", "50% (44 to 57)")
+    assert gains.rows[0] == ("8", "+10.0 (+10.0 to +10.0)", "better", "about 32 labels")
+    assert gains.rows[2][1:] == ("-1.0 (-140.8 to +138.8)", "may be chance", "about 119 labels")
+    assert costs.rows[0][:2] == ("random weights", "10")
     assert part.headline == ("+20 points", "with 32 labels")
     text = render(read_run(run))
     assert 'id="transfer"' in text and "shows what pre-training saves" in text

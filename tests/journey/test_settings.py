@@ -35,6 +35,7 @@ def another(settings: Settings) -> tuple[str, Any]:
         if isinstance(value, bool):
             return name, not value
     others = {"QualitySettings": ("drop", "web"), "PrivateSettings": ("surrogate_key", "secret")}
+    others |= {"CanarySettings": ("digits", 4)}
     return (others | {"GrowthSettings": ("batch_size", 4)})[type(settings).__name__]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from trivium.base.seeds import numpy_random
@@ -57,6 +57,16 @@ def mean(values: Sequence[float], seed: int = 0) -> Estimate:
     draws = numpy_random(seed, "bootstrap").integers(0, len(array), (RESAMPLES, len(array)))
     low, high = numpy.quantile(array[draws].mean(axis=1), [0.025, 0.975])
     return Estimate(float(array.mean()), float(low), float(high), len(array))
+
+
+def resampled_rows(
+    rows: Sequence[Sequence[float]], statistic: Callable[[Sequence[Sequence[float]]], float], seed: int = 0
+) -> Estimate:
+    """A statistic of whole rows with its percentile bootstrap interval over them."""
+    draws = numpy_random(seed, "bootstrap").integers(0, len(rows), (RESAMPLES // 4, len(rows)))
+    found = sorted(statistic([rows[number] for number in draw]) for draw in draws.tolist())
+    edge = round(0.025 * (len(found) - 1))
+    return Estimate(statistic(rows), found[edge], found[-1 - edge], len(rows))
 
 
 def over_seeds(values: Sequence[float]) -> Estimate:

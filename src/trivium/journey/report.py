@@ -21,6 +21,7 @@ from trivium.base.errors import TriviumError
 from trivium.base.files import write_atomic
 from trivium.journey.report_curves import curves
 from trivium.journey.report_data import data, tokens
+from trivium.journey.report_fairness import bias_part, memory_part
 from trivium.journey.report_gate import gate
 from trivium.journey.report_journey import head, journey
 from trivium.journey.report_lineage import lineage
@@ -103,6 +104,8 @@ def render(run: Run) -> str:
         rounds=looped,
         shots=[(part, None if part.svg is None else Markup(part.svg)) for part in shot_parts(run)],
         required=required(run),
+        bias=bias_part(run),
+        memory=memory_part(run),
         curves=[(curve, None if curve.svg is None else Markup(curve.svg)) for curve in drawn],
         no_drawings=no_drawings,
         data=data(run),

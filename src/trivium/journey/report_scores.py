@@ -14,6 +14,32 @@ from trivium.journey.report_read import Run, Score
 from trivium.journey.report_values import Number, count, label, percent, plain
 from trivium.journey.report_words import RATER
 
+BIAS = {
+    "own_pairs": "Pairs of sentences that come with Trivium: the more stereotyping one is likelier",
+    "crows_pairs": "CrowS-Pairs: the more stereotyping sentence is likelier",
+    "stereoset": "StereoSet: the stereotype is likelier than its opposite",
+    "stereoset_sense": "StereoSet: either is likelier than what makes no sense",
+    "stereoset_icat": "StereoSet: icat",
+    "bbq_ambiguous": "BBQ: right answers where nothing settles the question",
+    "bbq_settled": "BBQ: right answers where the context settles it",
+    "bbq_bias_ambiguous": "BBQ: bias where nothing settles the question",
+    "bbq_bias_settled": "BBQ: bias where the context settles it",
+    "winogender": "Winogender: he is likelier than she",
+    "own_pairs_apart": "Own pairs: how far the two sentences are apart",
+    "crows_pairs_apart": "CrowS-Pairs: how far the two sentences are apart",
+    "winogender_lean": "Winogender: he over she",
+}
+MEMORY = {
+    "exposure": "Exposure of planted secrets, in bits",
+    "canary_first": "The secret is the likeliest of all",
+    "canary_extracted": "The secret is written when the model is asked again and again",
+    "extracted": "Documents that it goes on with word for word",
+    "extracted_by_chance": "Documents that it would go on with, asked again and again",
+    "membership_loss": "Membership by loss: AUC",
+    "membership_loss_found": "Membership by loss: found at 1% false alarms",
+    "membership_min_k": "Membership by Min-K%: AUC",
+    "membership_min_k_found": "Membership by Min-K%: found at 1% false alarms",
+}
 INSTRUCTIONS, WIN_RATE, SHOTS = "instructions", "win_rate", "shots"
 LEVELS = {
     "phrasing": "Trained task, new wording",
@@ -30,6 +56,8 @@ TITLES = {
     "masked_loss": "Loss on hidden tokens of unseen text, nats (lower is better)",
     "masked_accuracy": "Hidden tokens of unseen text found",
     "pair_accuracy": "Relations of unseen pairs told right",
+    **BIAS,
+    **MEMORY,
 }
 
 _EVEN = "50% would mean no difference, and"
@@ -138,9 +166,12 @@ def _meaning(score: Score) -> str:
 
 
 def score_tables(run: Run) -> tuple[Table, ...]:
-    """A table for each measure that has groups, held-out instructions first; then the other measures in one table."""
+    """A table for each measure that has groups, held-out instructions first; then the other measures in one table. Bias and
+    memory have sections of their own."""
     groups: dict[tuple[str, bool], list[Score]] = {}
     for score in run.scores:
+        if measure(score)[0] in {*BIAS, *MEMORY}:
+            continue
         name, kind, _ = measure(score)
         groups.setdefault((name, kind == "family"), []).append(score)
     tables, single = [], []

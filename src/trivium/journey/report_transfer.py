@@ -12,9 +12,8 @@ from typing import Any
 from trivium.base.errors import MissingExtra
 from trivium.journey.charts import Series, Style, line_chart
 from trivium.journey.report_read import Run, Score
-from trivium.journey.report_scores import Table, table_of
 from trivium.journey.report_tasks import MEASURES
-from trivium.journey.report_values import count, duration, label, large, number
+from trivium.journey.report_values import count, duration, label, large, number, percent
 
 WAYS = {
     "scratch": "random weights",
@@ -52,9 +51,7 @@ class Transfer:
     seeds: str
     svg: str | None
     no_drawing: str
-    scores: Table
-    gains: Table | None
-    costs: PlainTable
+    tables: tuple[PlainTable, ...]
     headline: tuple[str, str]
 
 
@@ -79,17 +76,13 @@ def transfer_part(run: Run) -> Transfer | None:
     measure = f"{what[:1].upper()}{what[1:]}"
     svg, missing = _drawing(points, what)
     answer = content.get("answer")
-    gains = [_in_points(one.score) for one in _points(content.get("gains"), number(content.get("items")))]
-    title = "What the pre-trained weights add to random ones, in points, by the same items"
     return Transfer(
         answer=label(answer, 500) if isinstance(answer, str) else "",
         measure=measure,
         seeds=count(number(content.get("seeds"))),
         svg=svg,
         no_drawing=missing,
-        scores=table_of(f"{measure}, by way and number of labels", [one.score for one in points], lambda one: one.name),
-        gains=table_of(title, gains, lambda one: one.name) if gains else None,
-        costs=_costs(points),
+        tables=tuple(table for table in (_scores(points, measure), _gains(content), _costs(points)) if table.rows),
         headline=_headline(content),
     )
 
@@ -127,20 +120,57 @@ def _points(rows: Any, items: float | None) -> Iterator[Point]:
         yield Point(row["arm"], int(labels), score, number(row.get("parameters")), number(row.get("seconds")))
 
 
-def _in_points(score: Score) -> Score:
-    """A difference of shares in hundredths: it may be below nothing."""
-    scaled = {name: None if value is None else 100 * value for name, value in score if name in ("value", "low", "high")}
-    return score.model_copy(update={**scaled, "unit": "points"})
-
-
 def _way(arm: str) -> str:
     return WAYS.get(arm) or label(arm).replace("_", " ")
+
+
+def _scores(points: Sequence[Point], measure: str) -> PlainTable:
+    """Every way's score with its interval, a row a budget."""
+    ways = _in_order(points)
+    found = {(one.arm, one.labels): one.score for one in points}
+    rows = [
+        (count(labels), *(_with_interval(found.get((arm, labels))) for arm in ways))
+        for labels in sorted({one.labels for one in points})
+    ]
+    items = points[0].score.items
+    note = f"of {count(items)} test items" if items else ""
+    return PlainTable(f"{measure}, by way", note, ("Labels", *map(_way, ways)), tuple(rows))
+
+
+def _in_order(points: Sequence[Point]) -> list[str]:
+    present = {one.arm for one in points}
+    return [*(arm for arm in LOOKS if arm in present), *sorted(present - LOOKS.keys())]
+
+
+def _with_interval(score: Score | None) -> str:
+    if score is None:
+        return ""
+    if score.low is None or score.high is None:
+        return percent(score.value)
+    return f"{percent(score.value)} ({percent(score.low).removesuffix('%')} to {percent(score.high).removesuffix('%')})"
+
+
+def _gains(content: Mapping[str, Any]) -> PlainTable:
+    """What the pre-trained weights add, and how many labels random ones need for the same score."""
+    needed = {number(row.get("labels")): number(row.get("from_scratch")) for row in _rows(content.get("savings"))}
+    rows = []
+    for row in _rows(content.get("gains")):
+        labels, value, low, high = (number(row.get(key)) for key in ("labels", "value", "low", "high"))
+        if labels is None or value is None or low is None or high is None:
+            continue
+        verdict = "better" if low > 0 else "worse" if high < 0 else "may be chance"
+        labels_needed = needed.get(labels)
+        scratch = "never reached" if labels_needed is None else f"about {count(round(labels_needed))} labels"
+        points = f"{100 * value:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
+        rows.append((count(labels), points, verdict, scratch))
+    columns = ("Labels", "Points", "Verdict", "Random weights score as much with")
+    return PlainTable("What the pre-trained weights add to random ones", "the same items", columns, tuple(rows))
 
 
 def _drawing(points: Sequence[Point], what: str) -> tuple[str | None, str]:
     """(the drawing or None, why there is none or '')."""
     series = []
-    for arm in [*LOOKS, *sorted({one.arm for one in points} - {*LOOKS, *LEFT_OUT})]:
+    for arm in (arm for arm in _in_order(points) if arm not in LEFT_OUT):
         own = sorted((one for one in points if one.arm == arm), key=lambda one: one.labels)
         if own:
             colour, style = LOOKS.get(arm, OTHER_LOOK)

@@ -5,7 +5,9 @@
 - the win rate of each aligned over the instruction-tuned model on held-out requests, by the simulated rater's true utility
   (ties split), with the KL that it was bought for; beside them what an algorithm must beat: the tuned model where the reward
   model picks the best of several answers;
-- declared tasks, without examples and with some in the prompt.
+- declared tasks, without examples and with some in the prompt;
+- where the recipe asks for it, bias: what each model finds likelier of sentences that differ in whom they are about; and privacy:
+  what it remembers of planted canaries and of documents.
 
 Of a masked model: hidden tokens and relations of pairs told right, and tasks.
 Writes `scores.json`, every score with a 95% interval and its number of items, `samples.jsonl`, the same prompts
@@ -23,6 +25,8 @@ from pydantic import Field, model_validator
 from trivium.base.config import Settings
 from trivium.base.errors import Interrupted, UserError
 from trivium.base.progress import Context, Progress
+from trivium.evaluate.bias_settings import BiasSettings
+from trivium.evaluate.privacy_settings import PrivacySettings
 from trivium.task.asking import Asking
 from trivium.task.declaration import PROMPTED, Task, WorldData, read_task
 
@@ -83,6 +87,8 @@ class EvaluateSettings(Settings):
         default=(), description="asked in words, without training: declarations, or YAML files that hold them"
     )
     asking: Asking = Asking(shots=(0, 4), items=200)
+    bias: BiasSettings | None = Field(default=None, description="which bias sets are measured; none: no bias is")
+    privacy: PrivacySettings | None = Field(default=None, description="what the models remember; none: it is not asked")
     require: tuple[Requirement, ...] = Field(default=(), description="what makes the run fail, told in a table")
 
 
@@ -122,6 +128,13 @@ def check(settings: EvaluateSettings, sections: Mapping[str, Any]) -> list[str]:
         tasks = named_tasks(settings)
     except UserError as error:
         tasks, faults = {}, str(error).splitlines()
+    if settings.bias:
+        from trivium.evaluate.bias import read_all
+
+        try:
+            read_all(settings.bias)
+        except UserError as error:
+            faults.append(str(error))
     for name, task in tasks.items():
         if task.views.prompt is None and task.views.cloze is None:
             kinds = ", ".join(PROMPTED)
@@ -176,6 +189,7 @@ def is_masked(folder: Path) -> bool:
 
 def causal_run(settings: EvaluateSettings, context: Context) -> Found:
     """The measures of models that write."""
+    from trivium.evaluate.fairness import fairness_scores
     from trivium.evaluate.instructions import read_heldout, score_instructions
     from trivium.evaluate.preferences import picked_rows, read_requests, win_rate
     from trivium.evaluate.readers import CausalReader
@@ -218,6 +232,7 @@ def causal_run(settings: EvaluateSettings, context: Context) -> Found:
             found.figures["win_rate_best_of"] = picked[-1]["value"]
     readers = {name: CausalReader(one, chat=name != "pretrain") for name, one in generators.items()}
     ask_tasks(settings, readers, context, found, tell)
+    found.scores += fairness_scores(settings.bias, settings.privacy, generators, context)
     closed = [sample_of(item, {name: answers[name][number] for name in answers}) for number, item in enumerate(items)]
     found.samples = pick(closed, settings.samples) + shown[: settings.samples]
     return found
@@ -225,6 +240,7 @@ def causal_run(settings: EvaluateSettings, context: Context) -> Found:
 
 def masked_run(settings: EvaluateSettings, context: Context) -> Found:
     """The measures of a masked model."""
+    from trivium.evaluate.fairness import fairness_scores
     from trivium.evaluate.readers import MaskedReader
     from trivium.predict.encoder import load_encoder
 
@@ -235,6 +251,7 @@ def masked_run(settings: EvaluateSettings, context: Context) -> Found:
     found.scores = gap_scores(encoder, settings, context)
     found.figures = {row["name"]: row["value"] for row in found.scores}
     ask_tasks(settings, {"pretrain": MaskedReader(encoder)}, context, found, tell)
+    found.scores += fairness_scores(settings.bias, settings.privacy, {"pretrain": encoder}, context)
     return found
 
 

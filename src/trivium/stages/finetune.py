@@ -9,17 +9,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from trivium.base.config import Settings
-from trivium.base.errors import DataError
+from trivium.base.errors import DataError, UserError
 from trivium.base.progress import Context
 from trivium.optim.settings import OptimizerSettings, ScheduleSettings
+from trivium.train.private_settings import PrivateTrainingSettings
 
 if TYPE_CHECKING:
+    from trivium.base.words import Batch
+    from trivium.data.conversations import ConversationBatches
+    from trivium.train.fit import Job
     from trivium.train.workload import Outlook
 
 NEEDS = ("gather", "pretrain")
@@ -40,6 +45,26 @@ class FinetuneSettings(Settings):
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto", description="of the matrix products; auto measures which is faster; weights are always float32"
     )
+    private: PrivateTrainingSettings | None = Field(
+        default=None, description="train with differential privacy; none: without"
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> FinetuneSettings:
+        if self.private and self.optimizer.name != "adamw":
+            raise ValueError(
+                f"optimizer.name is {self.optimizer.name}; private needs adamw: muon makes the noise as large as what is learned"
+            )
+        return self
+
+
+def check(settings: FinetuneSettings, sections: Mapping[str, Any]) -> list[str]:
+    """What can be known to be missing before there is a model, a sentence each."""
+    from importlib.util import find_spec
+
+    if settings.private and find_spec("opacus") is None:
+        return ["private needs opacus, which is not installed: pip install 'trivium-lm[private]'"]
+    return []
 
 
 def run(settings: FinetuneSettings, context: Context) -> dict[str, Any]:
@@ -68,6 +93,7 @@ def run(settings: FinetuneSettings, context: Context) -> dict[str, Any]:
     def advice(most: int) -> str:
         return f"set finetune.tokens_per_step to {tokens * most // rows:,} or less"
 
+    about: dict[str, Any] = {}
     rows, width = max((size for step in range(LOOKED_AT) for size in source.sizes(step)), key=math.prod)
     work = Workload(model.shape, rows, width, source.parts, settings.optimizer)
     recorder = Recorder(context, settings.steps)
@@ -84,11 +110,34 @@ def run(settings: FinetuneSettings, context: Context) -> dict[str, Any]:
             step_flops=settings.tokens_per_step * model.shape.flops_per_token(width),
             pad=tokenizer.pad,
         )
+        if settings.private:
+            job, about = made_private(settings.private, job, source, context)
         for row in fit(model, job, context):
             recorder.write(row)
         save_model_folder(layout.whole(), tokenizer, context.folder)
     counts = {"examples": len(conversations), "too_long_dropped": conversations.dropped}
-    return recorder.figures() | counts | {"precision": str(team.machine.dtype).removeprefix("torch.")}
+    return recorder.figures() | counts | about | {"precision": str(team.machine.dtype).removeprefix("torch.")}
+
+
+def made_private(
+    settings: PrivateTrainingSettings, job: Job, source: ConversationBatches, context: Context
+) -> tuple[Job, dict[str, Any]]:
+    """The job with rows drawn by chance and private gradients, and what the guarantee rests on.
+
+    Raises UserError on several processes, MissingExtra without Opacus.
+    """
+    from trivium.train import private
+
+    if context.ranks.size > 1:
+        raise UserError(f"private training runs in one process, not in {context.ranks.size}; start it without torchrun")
+    found = private.plan(settings, len(source.conversations), source.rows_per_step, job.steps)
+    private.keep(context.folder, found)
+
+    def batches(step: int) -> list[Batch]:
+        return [source.collate(row[None]) for row in private.sampled(found, context.seed, step)]
+
+    changed = replace(job, batches=batches, gradient=lambda step: private.PrivateStep(found, context.seed, step))
+    return changed, found.facts(settings)
 
 
 def outlook(settings: FinetuneSettings, sections: Mapping[str, Any]) -> Outlook | None:

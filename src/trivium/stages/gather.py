@@ -19,6 +19,7 @@ from trivium.base.errors import DataError, Interrupted, UserError
 from trivium.base.files import write_json
 from trivium.base.progress import Context, Progress
 from trivium.data.account import Account
+from trivium.data.counterfactual_settings import CanarySettings, CounterfactualSettings
 from trivium.data.intake import Intake, Item
 from trivium.data.ledger import Ledger
 from trivium.data.manifest import source_event, step_events, write_manifest
@@ -29,6 +30,7 @@ from trivium.data.sources import Source, expected_bytes, names_of, read
 from trivium.data.sources.files import FilesSource
 from trivium.data.sources.instructions import InstructionsSource
 from trivium.data.sources.world import WorldSource
+from trivium.data.twins import Twins
 
 if TYPE_CHECKING:
     from trivium.data.names import Names
@@ -61,6 +63,8 @@ class GatherSettings(StepSettings):
     )
     valid_share: float = Field(default=0.05, gt=0, lt=1, description="share of the text that is kept for validation")
     strict: bool = Field(default=False, description="stop at the first file or row that cannot be read")
+    counterfactual: CounterfactualSettings = CounterfactualSettings()
+    canaries: CanarySettings = CanarySettings()
     workers: int = Field(default=0, ge=0, description="processes that read files; 0 for one a core")
     executor: Executor = Field(default="local", description="who runs them: local, datatrove or ray")
 
@@ -72,6 +76,8 @@ class GatherSettings(StepSettings):
             raise ValueError("give a weight to every source of text (all of kind files), or to none")
         if any(getattr(source, "epochs", None) for source in texts) and not any(weights):
             raise ValueError("epochs need weights: give a weight to every source of text")
+        if any(weights) and self.canaries.copies and self.canaries.into == "documents":
+            raise ValueError("canaries.into is documents, which does not go with weights; plant them in instructions")
         return self
 
 
@@ -134,12 +140,14 @@ def run(settings: GatherSettings, context: Context) -> dict[str, Any]:
     expected = sum(expected_bytes(source) for source in settings.sources)
     corpus = _prepare(settings, names, context, expected)
     count = 0
+    twins, planted = Twins(settings.counterfactual, context.seed), _plant(settings, context)
     with writing(context.folder, FILES) as outbox:
         account = None if corpus is None else Account(corpus, outbox, intake.ledger)
         names_out = _names(settings, context, outbox, intake.ledger)
         for source, name in zip(settings.sources, names, strict=True):
             items = _marked(read(source, name, intake, account), name, corpus)
-            for item in names_out(items) if names_out and isinstance(source, FilesSource) else items:
+            cleared = names_out(items) if names_out and isinstance(source, FilesSource) else items
+            for item in twins.beside(cleared):
                 outbox.write(f"{item.part}/{item.split}", item.row)
                 tally.add(item)
                 count += 1
@@ -147,6 +155,9 @@ def run(settings: GatherSettings, context: Context) -> dict[str, Any]:
                     _look_up(context, tally, expected)
         if account:
             account.finish(names_out.counts if names_out else {})
+        for item in planted:
+            outbox.write(f"{item.part}/{item.split}", item.row)
+            tally.add(item)
         _require_both_sides(tally, intake, settings)
     if corpus is not None and settings.duplicates.keep_index:
         corpus.write_index(context.folder / "index")
@@ -165,6 +176,7 @@ def run(settings: GatherSettings, context: Context) -> dict[str, Any]:
         },
         **dropped,
         **(account.figures() if account else {}),
+        **twins.figures(),
         "seconds": round(time.monotonic() - started, 3),
     }
     write_json(context.folder / "gather.json", content)
@@ -176,6 +188,18 @@ def run(settings: GatherSettings, context: Context) -> dict[str, Any]:
     context.report(Progress("gather", expected, expected, "bytes", note="; ".join(notes) or None))
     shutil.rmtree(context.folder / UNITS, ignore_errors=True)
     return figures | {"dropped": sum(dropped["dropped"].values())}
+
+
+def _plant(settings: GatherSettings, context: Context) -> list[Item]:
+    """The rows of the canaries, which are listed in a file of their own; none where none are planted."""
+    from trivium.data.canaries import FILE, canaries_of, items_of, write_canaries
+
+    (context.folder / FILE).unlink(missing_ok=True)
+    if not settings.canaries.copies:
+        return []
+    canaries = canaries_of(settings.canaries, context.seed)
+    write_canaries(context.folder, canaries, settings.canaries)
+    return list(items_of(canaries, settings.canaries))
 
 
 def _write_manifest(context: Context, settings: GatherSettings, names: list[str], fates: Any) -> None:
@@ -190,6 +214,8 @@ def _write_manifest(context: Context, settings: GatherSettings, names: list[str]
         )
         for source, name in zip(settings.sources, names, strict=True)
     ]
+    if settings.canaries.copies:
+        sources.append(source_event("canaries", "canaries", "CC0-1.0", None))
     write_manifest(context.folder, [*sources, *step_events(fates)])
 
 

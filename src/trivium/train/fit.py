@@ -51,6 +51,9 @@ class Job:
     share: Callable[[str], float] = lambda name: 1.0  # of the learning rate, for each parameter by name
     step_flops: float = float("inf")
     pad: int | None = None
+    gradient: Callable[[int], Callable[..., float]] = lambda step: (
+        accumulate
+    )  # for a 0-based step, what leaves its gradient
 
     @property
     def turn(self) -> int:
@@ -114,7 +117,7 @@ def fit(model: Transformer, job: Job, context: Context) -> Iterator[StepRow]:
         batches = job.batches(done)
         watch.lap("data")
         (counted,) = team.sum(job.count(batches))
-        (loss,) = team.sum(accumulate(model, batches, job.objective, counted, job.machine, layout.before_last))
+        (loss,) = team.sum(job.gradient(done)(model, batches, job.objective, counted, job.machine, layout.before_last))
         layout.reduce()
         watch.lap("model")
         guard.check(done + 1, loss)

@@ -1,0 +1,153 @@
+"""Exposure: how far up a planted secret stands among all that it could have been (Carlini et al. 2019, definitions 3 and 4).
+
+    exposure = log2 |R| - log2 rank      R: all strings of that many digits; rank: by likelihood, given what stands before
+
+Exact, by enumeration: the likelihood of a string is a product over its digits, so a tree of prefixes gives all of them. Of a
+masked model it is the product of each digit's probability given all others. Ties share the middle rank. A secret that the
+model has not seen has a rank drawn by chance, so its exposure is log2 e = 1.44 bits on average: that is what controls must
+show.
+
+Legend: C candidates, N digits, P positions asked at once.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy
+import torch
+
+from trivium.base.errors import UserError
+from trivium.base.words import Message
+from trivium.data.canaries import Canary
+from trivium.evaluate.intervals import Estimate, mean, proportion
+from trivium.evaluate.likelihood import Judge, Slot
+
+CHANCE_BITS = math.log2(math.e)  # of a rank drawn evenly from many
+AT_ONCE = 4096  # positions in one call
+Array = numpy.ndarray[tuple[int], numpy.dtype[numpy.float64]]
+
+
+@dataclass(frozen=True)
+class Exposed:
+    """A canary, its exposure in bits, and log p of its secret (nats, digits and what stands between them) given what is
+    before."""
+
+    canary: Canary
+    bits: float
+    log_probability: float
+    first: bool
+
+
+def exposures(judge: Judge, canaries: Sequence[Canary], into: str) -> list[Exposed]:
+    """The exposure of every canary. Raises UserError where the tokenizer has no token for each digit."""
+    digits, joint = alphabet(judge)
+    found = []
+    for canary in canaries:
+        before = start_of(judge, canary, into)
+        told = strings(judge, before, digits, joint, len(canary.secret))
+        own = int(canary.secret)
+        found.append(Exposed(canary, exposure(told, own), float(told[own]), bool(told[own] == told.max())))
+    return found
+
+
+def exposure(log_probabilities: Array, own: int) -> float:
+    """log2 of the number of candidates over the rank of `own`; ties share the middle of their ranks."""
+    value = log_probabilities[own]
+    rank = 1.0 + float((log_probabilities > value).sum()) + float((log_probabilities == value).sum() - 1) / 2.0
+    return math.log2(len(log_probabilities)) - math.log2(rank)
+
+
+def alphabet(judge: Judge) -> tuple[tuple[int, ...], int]:
+    """The tokens of the ten digits, and of what stands between two."""
+    pieces = [judge.tokenizer.encode(f"#{digit}-{digit}") for digit in range(10)]
+    if any(len(piece) != 4 or piece[1] != piece[3] for piece in pieces) or len({piece[2] for piece in pieces}) > 1:
+        raise UserError(
+            "this tokenizer has no token of its own for each digit, so canaries cannot be ranked; use another"
+        )
+    return tuple(piece[1] for piece in pieces), pieces[0][2]
+
+
+def start_of(judge: Judge, canary: Canary, into: str) -> tuple[int, ...]:
+    """Tokens before the secret: the document's beginning, or a conversation up to the mark before the answer's digits."""
+    if into == "documents":
+        return tuple(judge.tokenizer.encode(canary.prefix))
+    asked = judge.tokenizer.render([Message("user", canary.request)], add_generation_prompt=True)
+    return (*asked.ids, *judge.tokenizer.encode("#"))
+
+
+def strings(judge: Judge, before: Sequence[int], digits: Sequence[int], joint: int, length: int) -> Array:
+    """log p (nats) of all 10 ** length strings after `before`, in numerical order."""
+    return (
+        _tree(judge, before, digits, joint, length) if judge.causal else _around(judge, before, digits, joint, length)
+    )
+
+
+def _written(number: Sequence[int], digits: Sequence[int], joint: int) -> list[int]:
+    """The tokens of a number's digits, with the joints between them."""
+    return [token for place, digit in enumerate(number) for token in ([joint] if place else []) + [digits[digit]]]
+
+
+def _tree(judge: Judge, before: Sequence[int], digits: Sequence[int], joint: int, length: int) -> Array:
+    total = numpy.zeros(1)
+    for depth in range(length):
+        prefixes = [
+            (*before, *_written(number, digits, joint), *([joint] if depth else []))
+            for number in itertools.product(range(10), repeat=depth)
+        ]
+        if depth:  # what stands between two digits has to come as well
+            slots = [Slot(prefix[:-1], len(prefix) - 1, (joint,)) for prefix in prefixes]
+            total = total + _asked(judge, slots)[:, 0]
+        told = _asked(judge, [Slot(prefix, len(prefix), tuple(digits)) for prefix in prefixes])  # (10 ** depth, 10)
+        total = (total[:, None] + told).reshape(-1)
+    return total
+
+
+def _around(judge: Judge, before: Sequence[int], digits: Sequence[int], joint: int, length: int) -> Array:
+    """Each digit given all the others, summed: a pseudo-log-likelihood over the digits alone."""
+    total = numpy.zeros((10,) * length)
+    for place in range(length):
+        slots = []
+        for others in itertools.product(range(10), repeat=length - 1):
+            number = (*others[:place], 0, *others[place:])
+            ids = (*before, *_written(number, digits, joint))
+            slots.append(Slot(ids, len(before) + 2 * place, tuple(digits)))
+        told = _asked(judge, slots).reshape((10,) * length)  # the others in their order, then this place
+        total += numpy.moveaxis(told, -1, place)
+    return total.reshape(-1)
+
+
+def _asked(judge: Judge, slots: Sequence[Slot]) -> numpy.ndarray[tuple[int, int], numpy.dtype[numpy.float64]]:
+    parts = [judge.candidates(slots[start : start + AT_ONCE]) for start in range(0, len(slots), AT_ONCE)]
+    return torch.cat(parts).double().numpy()
+
+
+@dataclass(frozen=True)
+class Group:
+    """The canaries with one number of copies: exposure, share whose secret stands first, and share extracted within the tries."""
+
+    copies: int
+    bits: Estimate
+    first: Estimate
+    extracted: Estimate
+
+
+def groups_of(found: Sequence[Exposed], queries: int) -> list[Group]:
+    """A row for every number of copies, the controls (0) first. `extracted` is the mean over canaries of 1 - (1 - p)^queries
+    (Hayes et al. 2024, n-p-extraction), p the probability that sampling writes the secret."""
+    result = []
+    for copies in sorted({one.canary.copies for one in found}):
+        own = [one for one in found if one.canary.copies == copies]
+        shares = [within(one.log_probability, queries) for one in own]
+        first = proportion(sum(one.first for one in own), len(own))
+        result.append(Group(copies, mean([one.bits for one in own]), first, mean(shares)))
+    return result
+
+
+def within(log_probability: float, queries: int) -> float:
+    """The chance that at least one of so many independent tries writes a text of that log-probability."""
+    share = math.exp(log_probability)
+    return 1.0 if share >= 1.0 else -math.expm1(queries * math.log1p(-share))
