@@ -54,8 +54,8 @@ def test_json_satisfies_its_schema(tokenizer: Tokenizer) -> None:
 
 
 def test_a_regular_expression_matches_the_whole(tokenizer: Tokenizer) -> None:
-    found = answers(tokenizer, Grammars(tokenizer, tokenizer.end_of_turn).regex(r"[a-c]{2,4}-\d+\.\d"))
-    assert all(re.fullmatch(r"[a-c]{2,4}-\d+\.\d", text) for text in found)
+    found = answers(tokenizer, Grammars(tokenizer, tokenizer.end_of_turn).regex(r"[a-c]{2,4}-[0-9]+\.[0-9]"))
+    assert all(re.fullmatch(r"[a-c]{2,4}-[0-9]+\.[0-9]", text) for text in found)
 
 
 def test_a_choice_is_one_of_the_texts(tokenizer: Tokenizer) -> None:

@@ -22,7 +22,7 @@ TEXT = "It's 12,345 foxes! <|end|> Naïve\n\n  owls' dens... "
 
 @pytest.fixture(scope="module")
 def tokenizer() -> Tokenizer:
-    return train([TEXT, "the fox and the owl said it's late. " * 9] * 9, 320)
+    return train([TEXT, "the fox and the owl said it's late. " * 9] * 9, 300)
 
 
 def folder_of(path: Path, tokenizer: Tokenizer, family: str = "qwen3", spare: int = 5) -> Path:
