@@ -14,7 +14,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from trivium import __version__
-from trivium.apps import cli_data, cli_export, cli_plan, cli_rate, cli_runs
+from trivium.apps import cli_data, cli_plan, cli_rate, cli_runs
 from trivium.apps.cli_options import RecipePath, RunOptions, RunsFolder, RunsName, SetValues, StageOptions, command_of
 from trivium.apps.ranks import in_job, keep_for_launcher, rank_here
 from trivium.base.errors import Interrupted, TriviumError
@@ -144,7 +144,6 @@ app.command("chat", rich_help_panel=RUNS)(cli_runs.chat)
 app.command("predict", rich_help_panel=RUNS)(cli_runs.predict)
 app.command("compare", rich_help_panel=RUNS)(cli_runs.compare)
 app.command("report", rich_help_panel=RUNS)(cli_runs.report)
-app.command("export", rich_help_panel=RUNS)(command_of(cli_export.ExportOptions, cli_export.export))
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
