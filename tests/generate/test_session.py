@@ -151,3 +151,18 @@ def test_what_is_no_token_is_refused_before_it_waits() -> None:
         with pytest.raises(UserError, match=f"the token {bad[-1]}; this model's are 0 to {SHAPE.vocab_size - 1}"):
             session.add(Request(bad))
     assert not session.busy
+
+
+def test_an_engine_follows_the_weights_and_copies_of_them_when_told() -> None:
+    model = random_model()
+    exact, quick = Engine(model, []), Engine(model, [], dtype=torch.bfloat16)
+    asked = [Request(prompt) for prompt in prompts(4)]
+    before = [row.tokens for (row,) in quick.run(asked, Sampling(10, 0.0), 0)]
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)) * 0.3)
+    expected = [greedy(model, request.prompt, frozenset(), 10) for request in asked]
+    assert [row.tokens for (row,) in exact.run(asked, Sampling(10, 0.0), 0)] == expected
+    assert [row.tokens for (row,) in quick.run(asked, Sampling(10, 0.0), 0)] == before != expected
+    quick.renew()
+    assert [row.tokens for (row,) in quick.run(asked, Sampling(10, 0.0), 0)] != before

@@ -13,16 +13,36 @@ import torch
 from trivium.generate.rows import Request, Row
 from trivium.generate.sampling import Sampling
 from trivium.generate.session import Session
+from trivium.model.decode import Pass, decoding_pass
 from trivium.model.transformer import Transformer
 
 __all__ = ["Engine", "Request", "Row", "Session"]
 
 
 class Engine:
-    """Decodes requests with one model, which it leaves as it was. A token of `stops` ends an answer."""
+    """Decodes requests with one model, which it leaves as it was. A token of `stops` ends an answer.
 
-    def __init__(self, model: Transformer, stops: Iterable[int], slots: int = 128) -> None:
-        self.model, self.stops, self.slots = model, frozenset(stops), slots
+    In float32 log-probabilities are those of the model to rounding, and a session's weights are those of the time when it was
+    opened. In bfloat16, which is faster where the processor has it, log-probabilities are off by some thousandths, and the
+    weights are copies from the first session, or from the first after `renew`. They must not change while one is in use.
+    """
+
+    def __init__(
+        self, model: Transformer, stops: Iterable[int], slots: int = 128, dtype: torch.dtype = torch.float32
+    ) -> None:
+        self.model, self.stops, self.slots, self.dtype = model, frozenset(stops), slots, dtype
+        self._copies: Pass | None = None
+
+    def renew(self) -> None:
+        """Take the model's weights anew for the sessions to come."""
+        self._copies = None
+
+    def _pass(self) -> Pass:
+        if self.dtype == torch.float32:
+            return decoding_pass(self.model)
+        if self._copies is None:
+            self._copies = decoding_pass(self.model, self.dtype)
+        return self._copies
 
     @property
     def device(self) -> torch.device:
@@ -32,7 +52,8 @@ class Engine:
     def open(self, sampling: Sampling | None = None, seed: int = 0, *, fair: bool = True) -> Session:
         """A session; `sampling` and `seed` are those of requests that bring none. A `fair` one is for requests that come
         at any time, see `session`."""
-        return Session(self.model, self.stops, self.slots, (sampling or Sampling(), seed), fair=fair)
+        default = sampling or Sampling(), seed
+        return Session(self._pass(), self.model.shape, self.stops, self.slots, default, fair=fair)
 
     def run(self, requests: Sequence[Request], sampling: Sampling, seed: int, first: int = 0) -> list[list[Row]]:
         """All answers, by request and sample. The first request draws as number `first` of this seed does, whatever

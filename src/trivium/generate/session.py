@@ -27,8 +27,8 @@ from torch import Tensor
 from trivium.base.errors import UserError
 from trivium.generate.rows import Request, Row, uniforms
 from trivium.generate.sampling import Sampling, choose
-from trivium.model.cache import SlotCache
-from trivium.model.transformer import Transformer
+from trivium.model.architecture import Architecture
+from trivium.model.decode import Pass
 
 LIVE_SHARE = 0.75  # with fewer live slots than this, dead ones are refilled or dropped
 PIECE, PIECES = 128, 8192  # tokens of prompts that one pass computes, in a fair session and otherwise
@@ -49,19 +49,21 @@ class Session:
 
     def __init__(
         self,
-        model: Transformer,
+        decode: Pass,
+        shape: Architecture,
         stops: Iterable[int],
         slots: int,
         default: tuple[Sampling, int],
         *,
         fair: bool,
     ) -> None:
-        self.model, self.stops, self.slots = model, frozenset(stops), slots
+        self.shape, self.stops, self.slots = shape, frozenset(stops), slots
         self.sampling, self.seed, self.fair = *default, fair
+        self._decoding = decode
         self._waiting: deque[Row] = deque()
         self._joining: list[Joining] = []
         self._rows: list[Row | None] = []  # of the first slots; those behind them are free
-        self._cache = SlotCache(model.shape, 0, ROOM, model.embedding.weight)
+        self._cache = decode.cache(0, ROOM)
         self._lengths = torch.zeros(0, dtype=torch.long)  # (S,) tokens whose keys and values a slot holds
         self._book = torch.zeros(0, ROOM + 1, dtype=torch.long)  # (S, capacity + 1) those tokens, and the one to come
 
@@ -89,7 +91,7 @@ class Session:
         seed = self.seed if request.seed is None else request.seed
         stops = self.stops if request.stops is None else request.stops
         self._check(prompt)
-        most = min(sampling.max_new_tokens, self.model.shape.max_positions - len(prompt))
+        most = min(sampling.max_new_tokens, self.shape.max_positions - len(prompt))
         rows = [
             Row(
                 request=number,
@@ -108,7 +110,7 @@ class Session:
         return rows
 
     def _check(self, prompt: tuple[int, ...]) -> None:
-        shape = self.model.shape
+        shape = self.shape
         if not prompt:
             raise UserError("a prompt has no tokens; give it some text")
         if len(prompt) >= shape.max_positions:
@@ -210,7 +212,7 @@ class Session:
 
     def _make_room(self, slots: int, length: int) -> None:
         """Let the cache hold so many slots and tokens."""
-        cache, limit = self._cache, self.model.shape.max_positions
+        cache, limit = self._cache, self.shape.max_positions
         if slots > cache.slots:
             slots = min(max(_round(slots, ROWS), 2 * cache.slots), self.slots) if self.fair else slots
         if length > cache.capacity:
@@ -241,7 +243,7 @@ class Session:
             joining.begun = True
         slots = torch.tensor([joining.rows[0].slot for joining in part])
         # a row near the model's last position goes back a little: padding must not pass that position
-        held = self._lengths[slots].clamp(max=self.model.shape.max_positions - piece)
+        held = self._lengths[slots].clamp(max=self.shape.max_positions - piece)
         prompts = torch.tensor([len(joining.rows[0].prompt) for joining in part])
         self._make_room(0, int(held.max()) + piece)
         tokens = self._book[slots[:, None], held[:, None] + torch.arange(piece)]  # (P, T)
@@ -256,7 +258,7 @@ class Session:
             self._copy(joining.rows[0].slot, [row.slot for row in joining.rows], len(joining.rows[0].prompt))
         self._joining = [joining for joining in self._joining if joining not in finished]
         which = torch.tensor([number for number, joining in enumerate(finished) for _ in joining.rows])
-        logits = self.model.logits(ends)  # (P, V)
+        logits = self._decoding.logits(ends)  # (P, V)
         return self._advance([row for joining in finished for row in joining.rows], logits[which.to(logits.device)])
 
     def _held(self, joining: Joining) -> int:
@@ -276,13 +278,13 @@ class Session:
         if len(rows) < count:
             hidden = hidden[torch.tensor([row.slot for row in rows], device=hidden.device)]
         self._lengths[torch.tensor([row.slot for row in rows])] += 1
-        return self._advance(rows, self.model.logits(hidden))
+        return self._advance(rows, self._decoding.logits(hidden))
 
     def _pass(self, tokens: Tensor, lengths: Tensor, slots: Tensor | None = None) -> Tensor:
         """Hidden states of `tokens` (B, T) that come after `lengths` (B,) in `slots` (B,), the first ones where None."""
         device = self._cache.store.device
         positions = self._cache.enter(lengths, tokens.shape[1], None if slots is None else slots.to(device))
-        return self.model(tokens.to(device), positions=positions, cache=self._cache)  # type: ignore[no-any-return]
+        return self._decoding.hidden(tokens.to(device), positions, self._cache)
 
     def _advance(self, rows: list[Row], logits: Tensor) -> list[Row]:
         chances = torch.tensor([row.uniforms[len(row.tokens)] for row in rows], device=logits.device)

@@ -23,7 +23,10 @@ class SlotCache:
         self._slots: Tensor | None = None
         self._rows = self._columns = torch.empty(0, dtype=torch.long)
         self._width = 0
+        self._even = False
+        self._places = self._rows
         self._masks: dict[int, Tensor] = {}
+        self._biases: dict[int, Tensor] = {}
 
     @property
     def slots(self) -> int:
@@ -32,6 +35,11 @@ class SlotCache:
     @property
     def capacity(self) -> int:
         return self.store.shape[4]
+
+    @property
+    def in_order(self) -> bool:
+        """Whether the pass is for the first slots."""
+        return self._slots is None
 
     def grow(self, slots: int, capacity: int) -> None:
         """Make room for so many slots and tokens; what is there stays."""
@@ -48,8 +56,14 @@ class SlotCache:
         positions = lengths[:, None] + torch.arange(new, device=lengths.device)  # (B, T)
         self._slots, self._columns = slots, positions
         self._rows = (torch.arange(len(lengths), device=lengths.device) if slots is None else slots)[:, None]  # (B, 1)
-        self._width = int(positions.max()) + 1
-        self._masks = {}
+        shortest, longest = positions.aminmax()
+        self._width = int(longest) + 1
+        self._even = new == 1 and bool(shortest == longest)
+        if slots is None:  # where `append` writes, counted in tokens of a layer's keys
+            heads = self.store.shape[3]
+            firsts = torch.arange(len(lengths) * heads, device=lengths.device) * self.capacity
+            self._places = (firsts.view(-1, heads) + lengths[:, None]).view(-1)  # (B K), for the first new token
+        self._masks, self._biases = {}, {}
         return positions
 
     def extend(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
@@ -60,6 +74,25 @@ class SlotCache:
             rows = len(self._columns)
             return kept_keys[:rows, :, : self._width], kept_values[:rows, :, : self._width]
         return kept_keys[self._slots, :, : self._width], kept_values[self._slots, :, : self._width]
+
+    def append(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """`extend` by one token of each of the first B slots, (B, K, E), giving (B K, S, E) that are views of the cache."""
+        result = []
+        for kept, new in zip(self.store[layer], (keys, values), strict=True):
+            kept.view(-1, kept.shape[-1]).index_copy_(0, self._places, new.reshape(-1, new.shape[-1]))
+            result.append(kept.view(-1, *kept.shape[2:])[: len(self._places), : self._width])
+        return result[0], result[1]
+
+    def bias(self, window: int) -> Tensor | None:
+        """`mask` as what is added to scores, zero or minus infinity; None where nothing is hidden."""
+        if self._even and not (window and window < self._width):
+            return None
+        if window not in self._biases:
+            seen = self.mask(window)
+            self._biases[window] = torch.zeros(seen.shape, dtype=self.store.dtype, device=seen.device).masked_fill_(
+                ~seen, float("-inf")
+            )
+        return self._biases[window]
 
     def mask(self, window: int) -> Tensor:
         """Boolean (B, 1, T, S): what is written and not after the query, of the last `window` tokens (0: of all)."""

@@ -1,0 +1,110 @@
+/* What lies between the matrix products of a decoding step, in bfloat16 with float32 inside; see decode_kernel.py.
+
+   B rows, H query heads, K key and value heads, E head size, C tokens that a slot holds, D width, F intermediate size. */
+#include <math.h>
+#include <omp.h>
+#include <stdint.h>
+#include <string.h>
+
+static inline float wide(uint16_t value) {
+    uint32_t bits = (uint32_t)value << 16;
+    float result;
+    memcpy(&result, &bits, 4);
+    return result;
+}
+
+static inline uint16_t narrow(float value) { /* to the nearest, ties to even */
+    uint32_t bits;
+    memcpy(&bits, &value, 4);
+    return (uint16_t)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+}
+
+/* result (B, D) = x / sqrt(|x|^2 + room) */
+void over_norm(const uint16_t *x, uint16_t *result, int64_t B, int64_t D, float room) {
+#pragma omp parallel for schedule(static) if (B * D > 32768)
+    for (int64_t b = 0; b < B; b++) {
+        const uint16_t *row = x + b * D;
+        float sum = 0;
+        for (int64_t d = 0; d < D; d++) sum += wide(row[d]) * wide(row[d]);
+        float inverse = 1.0f / sqrtf(sum + room);
+        for (int64_t d = 0; d < D; d++) result[b * D + d] = narrow(wide(row[d]) * inverse);
+    }
+}
+
+/* result (B, F) = silu(gate) * up, of gate and up side by side (B, 2 F) */
+void swiglu(const uint16_t *gate_up, uint16_t *result, int64_t B, int64_t F) {
+#pragma omp parallel for schedule(static) if (B * F > 16384)
+    for (int64_t b = 0; b < B; b++) {
+        const uint16_t *gate = gate_up + 2 * b * F, *up = gate + F;
+        for (int64_t f = 0; f < F; f++) {
+            float g = wide(gate[f]);
+            result[b * F + f] = narrow(g / (1.0f + expf(-g)) * wide(up[f]));
+        }
+    }
+}
+
+/* A head: over its norm and times `weight` (E), where there is one, rotated by halves, times `scale`. */
+static void turn(const uint16_t *head, const float *weight, const float *cosine, const float *sine, float room,
+                 float scale, int64_t E, float *result) {
+    int64_t half = E / 2;
+    float plain[E];
+    for (int64_t e = 0; e < E; e++) plain[e] = wide(head[e]);
+    if (weight) {
+        float sum = 0;
+        for (int64_t e = 0; e < E; e++) sum += plain[e] * plain[e];
+        float inverse = 1.0f / sqrtf(sum + room);
+        for (int64_t e = 0; e < E; e++) plain[e] *= inverse * weight[e];
+    }
+    for (int64_t e = 0; e < half; e++) {
+        result[e] = scale * (plain[e] * cosine[e] - plain[e + half] * sine[e]);
+        result[e + half] = scale * (plain[e + half] * cosine[e] + plain[e] * sine[e]);
+    }
+}
+
+/* Write the new token of each of the first B slots, and attend to all that it sees.
+
+   qkv (B, (H + 2K) E); weight (H + K, E) or null; cosine, sine (positions, E/2); keys, values (slots, K, C, E);
+   positions (B) of the new tokens; scores: room for (threads, C) numbers; result (B, H E). */
+void attend(const uint16_t *qkv, const float *weight, const float *cosines, const float *sines, uint16_t *keys,
+            uint16_t *values, const int64_t *positions, float *scores, uint16_t *result, const int64_t *sizes,
+            float room, float scale) {
+    const int64_t B = sizes[0], H = sizes[1], K = sizes[2], E = sizes[3], C = sizes[4], window = sizes[5];
+    const int64_t G = H / K;
+    const int threads = (int)sizes[6];
+#pragma omp parallel for collapse(2) schedule(static) num_threads(threads)
+    for (int64_t b = 0; b < B; b++) {
+        for (int64_t k = 0; k < K; k++) {
+            const int64_t now = positions[b], first = window && now + 1 > window ? now + 1 - window : 0;
+            const float *cosine = cosines + now * E / 2, *sine = sines + now * E / 2;
+            const uint16_t *row = qkv + b * (H + 2 * K) * E;
+            uint16_t *own_keys = keys + (b * K + k) * C * E, *own_values = values + (b * K + k) * C * E;
+            float *own = scores + omp_get_thread_num() * C;
+            float head[E], mixed[E];
+            turn(row + (H + k) * E, weight ? weight + (H + k) * E : 0, cosine, sine, room, 1.0f, E, head);
+            for (int64_t e = 0; e < E; e++) own_keys[now * E + e] = narrow(head[e]);
+            memcpy(own_values + now * E, row + (H + K + k) * E, E * sizeof(uint16_t));
+            for (int64_t h = k * G; h < (k + 1) * G; h++) {
+                turn(row + h * E, weight ? weight + h * E : 0, cosine, sine, room, scale, E, head);
+                float most = -INFINITY, sum = 0;
+                for (int64_t t = first; t <= now; t++) {
+                    const uint16_t *key = own_keys + t * E;
+                    float score = 0;
+                    for (int64_t e = 0; e < E; e++) score += head[e] * wide(key[e]);
+                    own[t] = score;
+                    most = score > most ? score : most;
+                }
+                for (int64_t t = first; t <= now; t++) {
+                    own[t] = expf(own[t] - most);
+                    sum += own[t];
+                }
+                for (int64_t e = 0; e < E; e++) mixed[e] = 0;
+                for (int64_t t = first; t <= now; t++) {
+                    const uint16_t *value = own_values + t * E;
+                    const float share = own[t];
+                    for (int64_t e = 0; e < E; e++) mixed[e] += share * wide(value[e]);
+                }
+                for (int64_t e = 0; e < E; e++) result[(b * H + h) * E + e] = narrow(mixed[e] / sum);
+            }
+        }
+    }
+}
