@@ -52,7 +52,7 @@ def headlines(results: Results) -> str:
     for key in (key for key in HEADLINES if key in rows):
         row = rows[key]
         lines.append(f"| `{key}` | {number(row['value'], row['unit'])} | {spread(row)} | {row['note']} |")
-    machines = {row["machine"].partition(", load")[0]: None for row in rows.values()}
+    machines = {row["machine"].partition(", threads")[0]: None for row in rows.values()}
     return "\n".join([*lines, "", *(f"Measured on {machine}." for machine in machines)])
 
 
