@@ -25,9 +25,12 @@ EXTRAS = {  # extra -> (what it installs, what it is for)
     "data": ("trafilatura", "web pages, books, tables, languages and phone numbers in your files"),
     "scale": ("datatrove", "gathering with datatrove or Ray"),
     "report": ("matplotlib", "charts in the report"),
-    "eval": ("seqeval", "scores of tags, texts and translations, and baselines of tasks"),
+    "eval": ("seqeval", "scores of tags, texts and translations, baselines of tasks, lm-evaluation-harness"),
     "hub": ("datasets", "saved Hugging Face datasets of tasks"),
-    "web": ("fastapi", "the rating page"),
+    "rewards": ("jsonschema", "rewards that check JSON"),
+    "private": ("opacus", "fine-tuning with differential privacy"),
+    "web": ("fastapi", "the rating page, the chat page and the server"),
+    "serve": ("llguidance", "answers of a given form"),
     "postgres": ("psycopg", "ratings in PostgreSQL"),
 }
 REACHED = 0.35  # share of the measured matrix product that training reaches, as a rule
