@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -76,7 +77,7 @@ def test_the_method_chooses_the_module_of_alignment_and_nothing_else_is_imported
     code = "import sys; from pathlib import Path; from trivium.journey.recipe import read_recipe\n"
     code += f"read_recipe(Path({str(alone)!r}))\nstages = [name for name in sys.modules if 'stages.align' in name]\n"
     code += "assert stages == ['trivium.stages.align_rloo'], stages"
-    subprocess.run([sys.executable, "-c", code], check=True)
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": "src"})
 
 
 def test_an_unknown_method_is_told_with_what_was_meant_beside_every_other_fault(tmp_path: Path) -> None:

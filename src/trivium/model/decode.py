@@ -208,7 +208,7 @@ def _over_norm(values: Tensor, room: float) -> Tensor:
     """x / sqrt(|x|^2 + room) over the last axis, in the type of x: x / rms(x) but for a factor sqrt(size), with room = size
     epsilon."""
     length = torch.linalg.vector_norm(values, dim=-1, keepdim=True, dtype=torch.float32)
-    length = torch.hypot(length, length.new_tensor(math.sqrt(room)))
+    length = torch.hypot(length, length.new_full((), math.sqrt(room)))
     return torch.div(values, length, out=torch.empty_like(values))
 
 
