@@ -31,6 +31,7 @@ SPLITS = ("train", "valid")
 BATCH_BYTES = 1 << 20  # text between two looks at whether the user wants to stop
 MOST_LISTED = 40
 SAMPLE_CHARACTERS = 400
+SAMPLE_MEGABYTES = 1.0  # of the training text, on which vocabularies are compared
 
 
 class TokenizeSettings(Settings):
@@ -71,7 +72,7 @@ def run(settings: TokenizeSettings, context: Context) -> dict[str, Any]:
     seconds = time.monotonic() - trained
     figures = encoding.figures()
     times = {"training": round(trained - started, 3), "encoding": round(seconds, 3)}
-    about = {**describe(encoding, texts["valid"]), **sizes(encoding, texts["train"])}
+    about = {**describe(encoding, texts["valid"]), **sizes(encoding, texts["train"], context)}
     write_json(context.folder / "tokenize.json", {**figures, **about, "seconds": times})
     overall = round(encoding.bytes / max(encoding.tokens, 1), 4)
     return {
@@ -230,15 +231,14 @@ def describe(encoding: Encoding, path: Path) -> dict[str, Any]:
     }
 
 
-def sizes(encoding: Encoding, path: Path) -> dict[str, Any]:
-    """What smaller vocabularies would have given on the beginning of the training text, and what size is advised."""
+def sizes(encoding: Encoding, path: Path, context: Context) -> dict[str, Any]:
+    """What smaller vocabularies would have given on a sample of the training text, and what size is advised."""
     from dataclasses import asdict
 
     from trivium.tokenizer.advice import advise, sizes_of
 
-    rows = next(batches_of(path), [])
-    training = encoding.shards["train"]["bytes"]
-    found = sizes_of(encoding.tokenizer, [row["text"] for row in rows], training)
+    sample = list(training_text(path, TokenizeSettings(max_training_megabytes=SAMPLE_MEGABYTES), context))
+    found = sizes_of(encoding.tokenizer, sample, encoding.shards["train"]["bytes"])
     return {"sizes": [asdict(size) for size in found], "advice": advise(found)}
 
 
