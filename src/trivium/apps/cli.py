@@ -14,7 +14,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from trivium import __version__
-from trivium.apps import cli_data, cli_plan, cli_rate, cli_runs, cli_serve
+from trivium.apps import cli_data, cli_export, cli_plan, cli_rate, cli_runs, cli_serve
 from trivium.apps import evaluate as cli_evaluate
 from trivium.apps.cli_options import (
     AlignOptions,
@@ -159,6 +159,7 @@ app.command("serve", rich_help_panel=RUNS)(command_of(cli_serve.ServeOptions, cl
 app.command("predict", rich_help_panel=RUNS)(cli_runs.predict)
 app.command("compare", rich_help_panel=RUNS)(cli_runs.compare)
 app.command("report", rich_help_panel=RUNS)(cli_runs.report)
+app.command("export", rich_help_panel=RUNS)(command_of(cli_export.ExportOptions, cli_export.export))
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:

@@ -105,3 +105,24 @@ def serving(folder: Path, ratings: Path | None = None, **more: Any) -> Iterator[
         site.close(5)
         bound.close()
     assert not thread.is_alive(), "the server did not stop"
+
+
+class Slow:
+    """A session that takes its time, so that something can happen meanwhile."""
+
+    def __init__(self, session: Any, seconds: float) -> None:
+        self._session, self._seconds = session, seconds
+        self.add, self.cancel = session.add, session.cancel
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._session.busy)
+
+    def step(self) -> Any:
+        time.sleep(self._seconds)
+        return self._session.step()
+
+
+def slowed(server: Served, seconds: float = 0.02) -> None:
+    before = server.site._open
+    server.site.scheduler._open_session = lambda name: Slow(before(name), seconds)

@@ -15,7 +15,7 @@ from typing import Any
 import openai
 import pytest
 
-from tests.apps.web.models import LIMIT, Served, make_run, serving
+from tests.apps.web.models import LIMIT, Served, make_run, serving, slowed
 from tests.apps.web.site import Client
 from trivium.apps.web.api.asking import chat_ids, completion_ids
 from trivium.apps.web.api.bodies import ChatBody, CompletionBody
@@ -261,27 +261,6 @@ def wait_for(what: Any) -> None:
     while not what():
         assert time.monotonic() < deadline
         time.sleep(0.005)
-
-
-class Slow:
-    """A session that takes its time, so that something can happen meanwhile."""
-
-    def __init__(self, session: Any, seconds: float) -> None:
-        self._session, self._seconds = session, seconds
-        self.add, self.cancel = session.add, session.cancel
-
-    @property
-    def busy(self) -> bool:
-        return bool(self._session.busy)
-
-    def step(self) -> Any:
-        time.sleep(self._seconds)
-        return self._session.step()
-
-
-def slowed(server: Served, seconds: float = 0.02) -> None:
-    before = server.site._open
-    server.site.scheduler._open_session = lambda name: Slow(before(name), seconds)
 
 
 LONG = {"model": "pretrain", "prompt": "Anna", "max_tokens": 120, "n": 4, "temperature": 1.0, "seed": 0}

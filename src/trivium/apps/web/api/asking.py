@@ -20,7 +20,7 @@ from trivium.apps.web.api.stages import Offer
 from trivium.base.words import Message
 from trivium.generate.generator import Generator
 from trivium.generate.openings import document_start, request_start
-from trivium.generate.rows import Request
+from trivium.generate.rows import Grammar, Request
 from trivium.generate.sampling import Sampling
 
 MOST_COMPLETION = 16  # tokens of a completion where nothing is said; OpenAI's default
@@ -35,6 +35,7 @@ class Rules:
     seconds: float
     top: int = 0
     lstrip: bool = False
+    grammar: Grammar | None = None
 
 
 def chat_ids(body: ChatBody, offer: Offer, writer: Generator) -> tuple[int, ...]:
@@ -103,7 +104,7 @@ def jobs_of(
         room = writer.model.shape.max_positions - len(ids)
         top_p = 1.0 if body.top_p is None else body.top_p
         sampling = Sampling(min(most or room, room), temperature, body.top_k or 0, top_p)
-        request = Request(ids, samples, sampling, seed + number, top=rules.top)
+        request = Request(ids, samples, sampling, seed + number, grammar=rules.grammar, top=rules.top)
         spoken = [Spoken(writer.tokenizer, body.stops, lstrip=rules.lstrip) for _ in range(samples)]
         deadline = time.monotonic() + rules.seconds
         jobs.append(Job(body.model, request, spoken, mail, deadline, bool(body.stream), number * samples))

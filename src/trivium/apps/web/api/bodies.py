@@ -6,7 +6,7 @@ them. The description at /openapi.json is made of these classes.
 """
 
 # No `from __future__ import annotations` here: FastAPI reads these annotations.
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -54,6 +54,24 @@ class StreamOptions(Body):
     include_usage: bool | None = None
 
 
+class JsonSchema(Body):
+    """A JSON Schema that the answer must be valid against."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, populate_by_name=True)
+
+    name: Name
+    form: dict[str, Any] = Field(alias="schema", description="The schema itself.")
+    description: str | None = None
+    strict: bool | None = None
+
+
+class ResponseFormat(Body):
+    """Of which form the answer must be."""
+
+    type: Literal["text", "json_object", "json_schema"]
+    json_schema: JsonSchema | None = None
+
+
 class Sampled(Body):
     """What all requests for text have in common. `temperature` 0 gives the likeliest answer."""
 
@@ -85,6 +103,7 @@ class ChatBody(Sampled):
     max_completion_tokens: Annotated[int, Field(ge=1, lt=2**31)] | None = None
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=TOP_CHAT)] | None = None
+    response_format: ResponseFormat | None = None
 
 
 class CompletionBody(Sampled):

@@ -30,7 +30,12 @@ def add_generation(app: "FastAPI", site: Site) -> None:
             raise ApiError(400, "'top_logprobs' needs 'logprobs' true", param="top_logprobs")
         offer, writer = await site.writer(body.model, "chat")
         top = (body.top_logprobs or 0) if body.logprobs else None
-        rules = Rules(site.bounds.seconds, top or 0, lstrip=offer.answers)
+        grammar = None
+        if body.response_format is not None:
+            from trivium.apps.web.api.forms import grammar_of
+
+            grammar = await asyncio.to_thread(grammar_of, body.response_format, writer.tokenizer)
+        rules = Rules(site.bounds.seconds, top or 0, offer.answers and grammar is None, grammar)
         most = body.max_completion_tokens or body.max_tokens
         prompts = [await asyncio.to_thread(chat_ids, body, offer, writer)]
         jobs = jobs_of(body, prompts, writer, most, rules)

@@ -232,6 +232,11 @@ class Scheduler:
     def _take(self, row: Row) -> Job:
         """Tell a row's newest token."""
         job, index = self._owners[row]
+        fault = getattr(row.constraint, "fault", None)
+        if fault is not None:
+            self._end(job, "failed")
+            job.mail.told.append(fault)
+            return job
         spoken = job.spoken[index]
         if not job.began:
             job.began = True

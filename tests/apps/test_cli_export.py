@@ -1,0 +1,45 @@
+"""`trivium export` writes what it was asked for, and says in one sentence why it does not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.evaluate.small import causal_reader, tokenizer
+from trivium.apps.cli_export import ExportOptions, export
+from trivium.base.errors import RunError, UserError
+from trivium.train.record import save_model_folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    words = tokenizer()
+    place = tmp_path_factory.mktemp("export") / "model"
+    save_model_folder(causal_reader(words).generator.model, words, place)
+    return place
+
+
+def test_a_model_folder_becomes_a_file(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    gguf = pytest.importorskip("gguf")
+    export(ExportOptions(run=folder, gguf=tmp_path / "model.gguf"))
+    assert f"{tmp_path / 'model.gguf'}: " in capsys.readouterr().out
+    assert gguf.GGUFReader(tmp_path / "model.gguf").get_field("general.name").contents() == "model"
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({}, "nothing to write; say --gguf FILE"),
+        ({"gguf": Path("model.bin")}, "model.bin: the file's name must end in .gguf"),
+        ({"gguf": Path("x.gguf"), "dtype": "int3"}, "the type of a GGUF file is 'int3'; supported: float32, float16"),
+    ],
+)
+def test_what_cannot_be_written_is_said(folder: Path, given: dict[str, Path], sentence: str) -> None:
+    with pytest.raises(UserError, match=sentence):
+        export(ExportOptions(run=folder, **given))  # type: ignore[arg-type]
+
+
+def test_a_run_that_is_not_there_is_said(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="no such run"):
+        export(ExportOptions(run=Path("nowhere"), runs=tmp_path, gguf=tmp_path / "model.gguf"))
