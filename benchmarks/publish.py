@@ -22,7 +22,7 @@ HEADLINES = (
     "demo_win_rate",
     "time_to_loss_vs_nanogpt",
     "train_vs_nanogpt_best",
-    "train_vs_hf_best",
+    "generate_b16_vs_hf",
     "kills_survived",
 )
 
