@@ -246,7 +246,8 @@ def write_texts(path: Path, megabytes: float) -> Path:
             if left > 0 and "site-packages" not in code.parts:
                 text = code.read_text("utf-8", "replace")
                 left -= len(text)
-                file.write(json.dumps({"id": code.name, "text": text, "source": "code"}) + "\n")
+                if text.strip():  # datatrove's reader leaves empty documents out
+                    file.write(json.dumps({"id": code.name, "text": text, "source": "code"}) + "\n")
     return path
 
 
