@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from trivium.base.errors import UserError
-from trivium.evaluate import answers
+from trivium.evaluate import answers, ranking
 from trivium.evaluate.classification import calibration_estimate
 from trivium.evaluate.intervals import Estimate, crossed
 from trivium.evaluate.readers import MaskedReader, Question, Reader
@@ -108,10 +108,30 @@ def ask(
 
 
 def score_rows(task: str, stage: str, curve: Curve) -> list[dict[str, Any]]:
-    """The main score of each number of examples as rows of `scores.json`: shots/TASK/NUMBER."""
+    """The main score of each number of examples as rows of `scores.json`: shots/TASK/NUMBER; of many options also how high the
+    right one stands: hit_10/TASK/NUMBER and ndcg_10/TASK/NUMBER."""
+    rows = []
+    for one in curve.points:
+        main = one.scores[curve.main]
+        rows.append(score_row(f"shots/{task}/{one.shots}", stage, main, "share", f"{curve.main}, {curve.view}"))
+        ranked = [name for name in ranking.names() if name in one.scores]
+        rows += [
+            score_row(f"{name}/{task}/{one.shots}", stage, one.scores[name], "share", ranking.NOTES[name])
+            for name in ranked
+        ]
+    return rows
+
+
+def recommender_rows(task: str, train: Sequence[Item], items: Sequence[Item], asking: Asking) -> list[dict[str, Any]]:
+    """The same rows of simple recommenders, where the items have many options; their stage is the recommender's name."""
+    chosen, taught = ([one for one in side if isinstance(one, Chosen)] for side in (items[: asking.items], train))
+    if not chosen or not ranking.ranks(chosen):
+        return []
     return [
-        score_row(f"shots/{task}/{one.shots}", stage, one.scores[curve.main], "share", f"{curve.main}, {curve.view}")
-        for one in curve.points
+        score_row(f"{name}/{task}/{shots}", baseline, estimate, "share", "needs no model")
+        for baseline, found in ranking.recommenders(taught, chosen).items()
+        for name, estimate in ranking.rank_scores(found).items()
+        for shots in asking.shots
     ]
 
 
@@ -236,6 +256,7 @@ def _judged(
         texts = [f"{one.before}{option}{one.after}" for one in questions for option in one.options]
         totals = iter(reader.whole(texts))
         values["whole"] = []
+    ranked = ranking.ranks([one for one in items if isinstance(one, Chosen)])
     for item, question, told in zip(items, questions, found, strict=True):
         words, right = form.words(item), form.right(item)
         sums = [one.total for one in told]
@@ -250,6 +271,10 @@ def _judged(
             scored["whole"] = [next(totals) for _ in words]
         for name, numbers in scored.items():
             values[name].append(float(_best(numbers) == right))
+        if isinstance(item, Chosen) and ranked:
+            rank = ranking.rank_of(scored.get(asking.scoring, sums), right)
+            for name, value in zip(ranking.names(), (ranking.hit(rank), ranking.gain(rank)), strict=True):
+                values.setdefault(name, []).append(value)
         values["constrained"].append(float(_walk(reader, question, told) == right))
         compared = scored.get(asking.scoring, sums)
         values["_confidence"].append(max(_softmax(compared)))

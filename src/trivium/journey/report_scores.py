@@ -60,6 +60,12 @@ TITLES = {
     **MEMORY,
 }
 
+MEASURED_ON = {
+    "bits_per_byte": "Bits per byte (lower is better) of a further text",
+    "hit_10": "The right option is among the first ten",
+    "ndcg_10": "NDCG at ten",
+}
+
 _EVEN = "50% would mean no difference, and"
 
 
@@ -237,6 +243,9 @@ def _level_order(name: str) -> int:
 
 
 def _title(name: str) -> str:
+    first, _, rest = name.partition("/")
+    if first in MEASURED_ON:
+        return f"{MEASURED_ON[first]}: {rest.replace('/', ', examples ').replace('_', ' ')}"
     return TITLES.get(name) or label(name).replace("_", " ").capitalize()
 
 

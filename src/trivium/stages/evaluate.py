@@ -89,6 +89,12 @@ class EvaluateSettings(Settings):
     asking: Asking = Asking(shots=(0, 4), items=200)
     bias: BiasSettings | None = Field(default=None, description="which bias sets are measured; none: no bias is")
     privacy: PrivacySettings | None = Field(default=None, description="what the models remember; none: it is not asked")
+    texts: dict[str, Path] = Field(
+        default={}, description="further texts by name, .jsonl or plain; bits per byte of every model on each"
+    )
+    base: Path | None = Field(
+        default=None, description="a model folder whose bits per byte are told beside, such as pretrain.base"
+    )
     require: tuple[Requirement, ...] = Field(default=(), description="what makes the run fail, told in a table")
 
 
@@ -147,6 +153,10 @@ def check(settings: EvaluateSettings, sections: Mapping[str, Any]) -> list[str]:
         if run is not None and not (run / "evaluate" / "scores.json").is_file():
             faults.append(f"require: {run} is no run with a finished evaluate; give one for no_worse_than")
     if "pretrain" in sections:
+        if sections["pretrain"].objective == "masked" and (settings.texts or settings.base):
+            faults.append(
+                "texts and base are measured in bits per byte, which masked models have none of; leave them out"
+            )
         faults += _length_faults(settings.length, sections["pretrain"].model.max_positions)
     return faults
 
@@ -190,6 +200,7 @@ def is_masked(folder: Path) -> bool:
 def causal_run(settings: EvaluateSettings, context: Context) -> Found:
     """The measures of models that write."""
     from trivium.evaluate.fairness import fairness_scores
+    from trivium.evaluate.further import further_scores, valid_row
     from trivium.evaluate.instructions import read_heldout, score_instructions
     from trivium.evaluate.preferences import picked_rows, read_requests, win_rate
     from trivium.evaluate.readers import CausalReader
@@ -202,8 +213,15 @@ def causal_run(settings: EvaluateSettings, context: Context) -> Found:
     found = Found()
     for name in models:
         tell()
-        found.scores.append(text_score(name, generators[name], settings, context))
+        if faults := _length_faults(settings.length, generators[name].model.shape.max_positions):
+            raise UserError(f"evaluate: {faults[0]}")
+        found.scores.append(
+            valid_row(name, generators[name].model, generators[name].tokenizer, settings.length, context)
+        )
         found.figures["valid_bits_per_byte"] = found.scores[-1]["value"]  # the newest model's
+    told = {name: one.model for name, one in generators.items()}
+    tokenizer = generators["pretrain"].tokenizer
+    found.scores += further_scores(settings.texts, settings.base, told, tokenizer, settings.length, context)
     items = read_heldout(context.inputs["gather"] / "instructions" / "heldout.jsonl", settings.instructions)
     answers: dict[str, list[str]] = {}
     for name in models if items else ():
@@ -273,7 +291,7 @@ def ask_tasks(
 ) -> None:
     """Put every task to every model; the curves go into `found`, and the main score of each number of examples."""
     from trivium.data.tasks import read
-    from trivium.evaluate.in_context import ask, score_rows
+    from trivium.evaluate.in_context import ask, recommender_rows, score_rows
 
     for name, task in named_tasks(settings).items():
         splits = read(task, context.seed)
@@ -283,6 +301,7 @@ def ask_tasks(
             curve = ask(task, splits.names, reader, splits.train, asked, settings.asking)
             found.curves.append({"name": name, "stage": stage, **curve.as_dict()})
             found.scores += score_rows(name, stage, curve)
+        found.scores += recommender_rows(name, splits.train, splits.test or splits.valid, settings.asking)
 
 
 def best_answers(
@@ -317,22 +336,6 @@ def best_answers(
             ids = tuple(group.answers[row])
             found.append(Answer(ids, tokenizer.decode(ids).strip(), bool(group.rollout.ended[row])))
     return found
-
-
-def text_score(name: str, generator: Generator, settings: EvaluateSettings, context: Context) -> dict[str, Any]:
-    """Bits per byte of the validation text under one model, with an interval over its rows."""
-    from trivium.base.device import choose_machine
-    from trivium.data.shards import Shard
-    from trivium.evaluate.scores import score_row
-    from trivium.evaluate.text import bits_per_byte_estimate
-
-    if faults := _length_faults(settings.length, generator.model.shape.max_positions):
-        raise UserError(f"evaluate: {faults[0]}")
-    machine = choose_machine(context.device, context.threads, "float32")
-    shard = Shard(context.inputs["tokenize"] / "valid", generator.tokenizer.sha256)
-    estimate = bits_per_byte_estimate(generator.model, shard, settings.length, machine)
-    generator.model.eval()
-    return score_row("valid_bits_per_byte", name, estimate, "bits", "the whole validation text, in groups of rows")
 
 
 def gap_scores(encoder: Encoder, settings: EvaluateSettings, context: Context) -> list[dict[str, Any]]:

@@ -24,12 +24,27 @@ Kind = Literal["classify", "multilabel", "regress", "tag", "answer", "generate",
 Format = Literal[
     "auto", "jsonl", "json", "csv", "tsv", "conll", "squad", "folders", "parallel", "parquet", "huggingface"
 ]
-WorldTask = Literal["sentiment", "entities", "questions", "headlines", "codes", "unseen"]
+WorldTask = Literal[
+    "sentiment",
+    "entities",
+    "questions",
+    "headlines",
+    "mail",
+    "intents",
+    "translations",
+    "next_things",
+    "codes",
+    "unseen",
+]
 KIND_OF_WORLD: Mapping[WorldTask, Kind] = {
     "sentiment": "classify",
     "entities": "tag",
     "questions": "answer",
     "headlines": "generate",
+    "mail": "classify",
+    "intents": "classify",
+    "translations": "generate",
+    "next_things": "choose",
     "codes": "classify",
     "unseen": "choose",
 }

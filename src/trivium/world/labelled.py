@@ -1,5 +1,5 @@
 """Labelled items of the little world: reviews with their sentiment, news with its entities, questions with the place of
-the answer, news with its headline.
+the answer, news with its headline, mail that is wanted or not, sentences with their translation.
 
 Item i of (seed, split) is a function of the three. What is trained on speaks of the pools' trained people, towns and things,
 every other split of the held-out ones, so that a score says what was learned and not what was learned by heart.
@@ -13,7 +13,9 @@ from itertools import count
 from typing import Any
 
 from trivium.base.seeds import derive, python_random
+from trivium.world.bilingual import random_phrase, random_sentence
 from trivium.world.facts import RELATIONS, relations_of, slots_of
+from trivium.world.mail import mail
 from trivium.world.news import news
 from trivium.world.reviews import review
 from trivium.world.state import Side, World, draw_world
@@ -49,6 +51,20 @@ def headlines(seed: int, split: str) -> Iterator[tuple[str, str]]:
         text, labels = news(dice, world)
         headline = labels["headline"]
         yield text[len(headline) :].lstrip(".\n "), headline
+
+
+def mails(seed: int, split: str) -> Iterator[tuple[str, str]]:
+    """(mail, "spam" or "ham"), without end."""
+    for dice, world in _draws(seed, split, "mail"):
+        yield mail(dice, world, split == "train")
+
+
+def translations(seed: int, split: str) -> Iterator[tuple[str, str]]:
+    """(English, Lumi), phrases and sentences in turn, without end. Half of what is not trained on has nouns that are held out."""
+    for number in count():
+        dice = python_random(seed, "labelled", "translations", split, number)
+        side: Side = "train" if split == "train" or number % 4 > 1 else "held_out"
+        yield (random_sentence if number % 2 else random_phrase)(dice, side)
 
 
 def questions(seed: int, split: str) -> Iterator[tuple[str, str, tuple[int, str] | None]]:

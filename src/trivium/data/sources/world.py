@@ -14,7 +14,7 @@ from pydantic import Field
 
 from trivium.base.config import Settings
 from trivium.base.errors import UserError
-from trivium.base.words import Document
+from trivium.base.words import Document, Message
 from trivium.data.intake import Intake, Item, Part, Split
 
 if TYPE_CHECKING:
@@ -33,8 +33,9 @@ class WorldSource(Settings):
         default=3_000_000, ge=1000, description="tokens of documents, about: one for every 3.5 characters"
     )
     instructions: int = Field(default=20_000, ge=0, description="conversations to learn from")
-    families: Literal["core", "all"] = Field(
-        default="core", description="which families of instructions: what the smallest model can learn, or every one"
+    families: Literal["core", "all", "service", "shop"] = Field(
+        default="core",
+        description="which instructions: what the smallest model can learn, every family, a shop's letters, or its sales",
     )
     heldout_instructions: int = Field(default=1_000, ge=0, description="conversations to be measured on")
     prompts: int = Field(default=3_000, ge=0, description="open requests, for rating and alignment")
@@ -46,6 +47,7 @@ def read(source: WorldSource, name: str, intake: Intake) -> Iterator[Item]:
 
     Raises UserError, with how many there are, where the world has fewer different ones than are asked for.
     """
+    from trivium.world import service, shop
     from trivium.world.documents import documents
     from trivium.world.instructions import instructions
     from trivium.world.prompts import prompts
@@ -54,9 +56,17 @@ def read(source: WorldSource, name: str, intake: Intake) -> Iterator[Item]:
     characters = round(source.tokens * CHARACTERS_PER_TOKEN)
     yield from _documents(documents(seed, "train"), "train", characters, name, intake)
     yield from _documents(documents(seed, "valid"), "valid", round(characters * intake.valid_share), name, intake)
-    taught, asked = (instructions(seed, split, reach=source.families) for split in ("train", "heldout"))
-    yield from _rows(map(_instruction_row, taught), "instructions", "train", source.instructions, intake)
-    yield from _rows(map(_instruction_row, asked), "instructions", "heldout", source.heldout_instructions, intake)
+    taught: Iterable[Mapping[str, Any]]
+    asked: Iterable[Mapping[str, Any]]
+    if source.families in ("core", "all"):
+        taught = map(_instruction_row, instructions(seed, "train", reach=source.families))
+        asked = map(_instruction_row, instructions(seed, "heldout", reach=source.families))
+    else:
+        told = {"service": service, "shop": shop}[source.families].conversations
+        taught = ({"messages": _turns(one), "family": source.families} for one in told(seed, "train"))
+        asked = (_asked_row(_turns(one), source.families) for one in told(seed, "heldout"))
+    yield from _rows(taught, "instructions", "train", source.instructions, intake)
+    yield from _rows(asked, "instructions", "heldout", source.heldout_instructions, intake)
     yield from _rows(map(_prompt_row, prompts(seed, "train")), "prompts", "train", source.prompts, intake)
     yield from _rows(map(_prompt_row, prompts(seed, "heldout")), "prompts", "heldout", source.heldout_prompts, intake)
 
@@ -101,6 +111,15 @@ def _instruction_row(instruction: Instruction) -> dict[str, Any]:
         return row if instruction.verifiable else {**row, "verifiable": False}
     about = {"family": instruction.family, "level": instruction.level, "verifiable": instruction.verifiable}
     return {"messages": turns[:-1], "answer": instruction.answer, **about}
+
+
+def _turns(messages: Iterable[Message]) -> list[dict[str, Any]]:
+    return [asdict(message) for message in messages]
+
+
+def _asked_row(turns: list[dict[str, Any]], family: str) -> dict[str, Any]:
+    about = {"family": family, "level": "phrasing", "verifiable": True}
+    return {"messages": turns[:-1], "answer": turns[-1]["content"], **about}
 
 
 def _prompt_row(prompt: OpenRequest) -> dict[str, Any]:

@@ -17,7 +17,7 @@ def items(task: WorldTask, seed: int, split: str, number: int) -> Iterator[Item]
 
 
 def _items(task: WorldTask, seed: int, split: str) -> Iterator[Item]:
-    from trivium.world import asked, labelled
+    from trivium.world import asked, labelled, service, shop
 
     match task:
         case "sentiment":
@@ -33,6 +33,16 @@ def _items(task: WorldTask, seed: int, split: str) -> Iterator[Item]:
         case "headlines":
             for number, (source, target) in enumerate(labelled.headlines(seed, split)):
                 yield Written(source, target, _place(task, split, number))
+        case "translations":
+            for number, (source, target) in enumerate(labelled.translations(seed, split)):
+                yield Written(source, target, _place(task, split, number))
+        case "mail" | "intents":
+            labels = labelled.mails(seed, split) if task == "mail" else service.intents(seed, split)
+            for number, (text, label) in enumerate(labels):
+                yield Labelled(text, labels=(label,), place=_place(task, split, number))
+        case "next_things":
+            for number, (request, things, right) in enumerate(shop.next_things(seed, split)):
+                yield Chosen(request, things, right, _place(task, split, number))
         case "codes":
             for number, (word, sign) in enumerate(asked.codes(seed, split)):
                 yield Labelled(word, labels=(sign,), place=_place(task, split, number))

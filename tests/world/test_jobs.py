@@ -1,0 +1,71 @@
+"""Mail, the shop's letters and its customers: labels that follow from the text, and clicks that follow the chances told."""
+
+from __future__ import annotations
+
+from itertools import islice
+from statistics import fmean
+
+from trivium.world import labelled, service, shop
+from trivium.world.bilingual import NOUN_POOL
+from trivium.world.grammar import plural
+
+
+def test_no_single_word_tells_spam_and_both_kinds_come_alike_often() -> None:
+    rows = list(islice(labelled.mails(3, "train"), 3000))
+    spam = [set(text.lower().split()) for text, label in rows if label == "spam"]
+    ham = [set(text.lower().split()) for text, label in rows if label == "ham"]
+    assert 0.45 < len(spam) / len(rows) < 0.55
+    words = {word for one in spam + ham for word in one}
+    best = max((sum(word in one for one in spam) + sum(word not in one for one in ham)) / len(rows) for word in words)
+    assert best < 0.8, "one word would be a filter"
+
+
+def test_campaigns_of_the_test_mail_are_not_in_training() -> None:
+    train = " ".join(text for text, _ in islice(labelled.mails(0, "train"), 3000))
+    test = " ".join(text for text, _ in islice(labelled.mails(0, "test"), 300))
+    assert "Last chance!" in test
+    assert "Last chance!" not in train
+
+
+def test_translations_that_are_tested_have_held_out_nouns_half_of_the_time() -> None:
+    held_out = {form for noun in NOUN_POOL.held_out for form in (noun, plural(noun))}
+    has = {
+        split: [bool(held_out & set(english.lower().rstrip(".").split())) for english, _ in islice(stream, 400)]
+        for split in ("train", "test")
+        for stream in (labelled.translations(0, split),)
+    }
+    assert not any(has["train"])
+    assert fmean(has["test"]) == 0.5
+
+
+def test_the_desk_answers_in_three_tones_and_held_out_letters_in_the_wanted_one() -> None:
+    train = [service.letter(0, "train", number) for number in range(2000)]
+    shares = {tone: fmean(one.tone == tone for one in train) for tone in ("polite", "rude", "long")}
+    assert abs(shares["polite"] - service.WANTED_SHARE) < 0.05
+    assert all(("Thank you" in one.answer) == (one.tone == "polite") for one in train)
+    assert min(len(one.answer.split()) for one in train if one.tone == "long") > 40
+    test = [service.letter(0, "test", number) for number in range(300)]
+    assert {one.tone for one in test} == {"polite"}
+    assert not {one.question for one in train} & {one.question for one in test}
+
+
+def test_a_wanted_thing_is_the_next_in_the_ring_and_most_of_the_log_is_the_window() -> None:
+    visits = [shop.visit(0, "train", number) for number in range(2000)]
+    assert {shop.chance_of(one.history, one.wanted) for one in visits} == {shop.CHANCES[0]}
+    assert abs(fmean(one.logged != one.wanted for one in visits) - shop.LOGGED_SHARE) < 0.03
+    assert {one.logged for one in visits if one.logged != one.wanted} == set(shop.window())
+    things = shop.catalogue()
+    assert all(things[right] == one.wanted for one, (_, _, right) in zip(
+        (shop.visit(0, "test", number) for number in range(50)), shop.next_things(0, "test"), strict=False
+    ))  # fmt: skip
+
+
+def test_clicks_come_as_often_as_the_chances_say_and_the_same_ones_again() -> None:
+    visits = [shop.visit(1, "train", number) for number in range(1500)]
+    wanted = [shop.click(one.request, f"{one.wanted}.") for one in visits]
+    assert abs(fmean(one for one in wanted if one is not None) - 0.95) < 0.02
+    assert wanted == [shop.click(one.request, one.wanted) for one in visits]
+    shown = [shop.click(one.request, thing) for one in visits for thing in shop.window() if thing not in one.history]
+    assert fmean(one for one in shown if one is not None) < 0.1
+    assert shop.click(visits[0].request, "a dragon") == 0.0
+    assert shop.click("Tell me a story.", "hat") is None
