@@ -31,6 +31,7 @@ EXTRAS = {  # extra -> (what it installs, what it is for)
     "private": ("opacus", "fine-tuning with differential privacy"),
     "web": ("fastapi", "the rating page, the chat page and the server"),
     "serve": ("llguidance", "answers of a given form"),
+    "export": ("gguf", "models as GGUF or ONNX, or in fewer bits"),
     "postgres": ("psycopg", "ratings in PostgreSQL"),
 }
 REACHED = 0.35  # share of the measured matrix product that training reaches, as a rule

@@ -120,6 +120,8 @@ def load(
         config = read_json(folder / "config.json")
     except RunError as error:
         raise CheckpointError(str(error)) from None
+    if "quantization_config" in config:
+        raise CheckpointError(f"{folder}: its weights are quantised; give the folder that it was made from")
     family = family_of(config)
     shape = family.architecture(config)
     stored = stored_head(config, family)
