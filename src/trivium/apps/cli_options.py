@@ -26,6 +26,10 @@ SetValues = Annotated[
 RunsFolder = Annotated[Path, typer.Option("--runs", metavar="DIR", help="The folder that holds the runs.")]
 RunsName = Annotated[str | None, typer.Option("--name", help="The run's name instead of the recipe's.")]
 Device = Annotated[str | None, typer.Option("--device", metavar="auto|cpu|cuda|mps", help="Where to compute.")]
+Precision = Annotated[
+    str,
+    typer.Option(metavar="auto|float32|bfloat16", help="What to decode in; auto measures which is faster here."),
+]
 Threads = Annotated[int | None, typer.Option("--threads", min=0, help="CPU threads; 0 for all cores.")]
 Parallel = Annotated[
     str | None,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trivium.apps.cli_options import RunName, RunsFolder, StageName
+from trivium.apps.cli_options import Precision, RunName, RunsFolder, StageName
 from trivium.base.errors import RunError, TriviumError, UserError
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def chat(
     prompt: Annotated[str | None, typer.Option(help="Answer this one text and end.")] = None,
     temperature: Annotated[float | None, typer.Option(min=0, help="0 gives the likeliest answer, always.")] = None,
     device: Annotated[str, typer.Option(metavar="auto|cpu|cuda|mps", help="Where to compute.")] = "auto",
+    precision: Precision = "auto",
 ) -> None:
     """Talk to a run's newest model, or to an earlier stage's."""
     from trivium.apps.chat import Chat, talk
@@ -34,7 +35,7 @@ def chat(
     from trivium.journey.runs import find_run, is_run, outdated
 
     folder = run if (run / "config.json").is_file() and not is_run(run) else find_run(run, runs)
-    session = Chat(lambda name: load(folder, name, device=device), stage, temperature)
+    session = Chat(lambda name: load(folder, name, device=device, precision=precision), stage, temperature)
     if is_run(folder) and session.assistant.stage in outdated(folder):
         note = f"note: '{session.assistant.stage}' was made before its inputs changed; run the recipe again to renew it"
         print(note, file=sys.stderr)

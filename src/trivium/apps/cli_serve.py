@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from trivium.apps.cli_options import RunName, RunsFolder
+from trivium.apps.cli_options import Precision, RunName, RunsFolder
 from trivium.base.errors import UserError
 
 SHORTEST_TOKEN = 16  # characters
@@ -38,6 +38,7 @@ class ServeOptions:
     body: Annotated[int, typer.Option(min=1000, help="Bytes of a request.")] = 1_000_000
     device: Annotated[str, typer.Option(metavar="auto|cpu|cuda|mps", help="Where to compute.")] = "auto"
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 for all cores but one.")] = 0
+    precision: Precision = "auto"
 
 
 def serve(options: ServeOptions) -> None:
@@ -67,7 +68,7 @@ def serve(options: ServeOptions) -> None:
 
             _, database = opened(options.run, options.runs, None)
         person = options.name or os.environ.get("USER") or "chat"
-        stages = Stages(folder, options.device, options.threads or threads_here())
+        stages = Stages(folder, options.device, options.threads or threads_here(), options.precision)
         site = Site(stages, bounds, options.token, LOOPBACK if local else None, database, person)
         shown = f"[{options.host}]" if ":" in options.host else options.host
         address = f"http://{shown}:{bound.getsockname()[1]}"

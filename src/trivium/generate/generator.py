@@ -31,12 +31,14 @@ class Answer:
 
 
 class Generator:
-    """Answers with one model. `slots` rows are decoded together."""
+    """Answers with one model. `slots` rows are decoded together, in `dtype`; see `Engine` for what bfloat16 changes."""
 
-    def __init__(self, model: Transformer, tokenizer: Tokenizer, slots: int = 128) -> None:
+    def __init__(
+        self, model: Transformer, tokenizer: Tokenizer, slots: int = 128, dtype: torch.dtype = torch.float32
+    ) -> None:
         self.model, self.tokenizer = model.eval(), tokenizer
         self.stops = (tokenizer.end_of_turn, tokenizer.end_of_text)
-        self.engine = Engine(self.model, self.stops, slots)
+        self.engine = Engine(self.model, self.stops, slots, dtype)
 
     def complete(
         self,
@@ -86,14 +88,16 @@ class Generator:
         return float(token_log_probabilities(self.model.logits(hidden), tokens[:, len(prompt) :]).sum())
 
 
-def load_generator(folder: Path, device: str = "auto", threads: int = 0) -> Generator:
-    """The generator of a model folder. Raises CheckpointError or RunError where the folder is missing or damaged, UserError
-    where its model does not write text."""
-    machine = choose_machine(device, threads, "float32")
+def load_generator(folder: Path, device: str = "auto", threads: int = 0, precision: str = "float32") -> Generator:
+    """The generator of a model folder, which decodes in `precision`: float32, bfloat16, or auto, what this machine is faster in.
+
+    Raises CheckpointError or RunError where the folder is missing or damaged, UserError where its model does not write text.
+    """
+    machine = choose_machine(device, threads, precision)
     model = load(folder)
     if model.head.kind != "language":
         raise UserError(
             f"{folder}: its model ({model.shape.family}) has a head of the kind '{model.head.kind}' and writes no text; give the "
             "folder of a causal language model"
         )
-    return Generator(model.to(machine.device), Tokenizer.load(folder))
+    return Generator(model.to(machine.device), Tokenizer.load(folder), dtype=machine.dtype)

@@ -165,7 +165,14 @@ def _message(given: Mapping[str, str]) -> Message:
     return Message(cast(Role, role), content)
 
 
-def load(run: Path, stage: str | None = None, *, device: str = "auto", runs: Path = Path("runs")) -> Assistant:
+def load(
+    run: Path,
+    stage: str | None = None,
+    *,
+    device: str = "auto",
+    runs: Path = Path("runs"),
+    precision: str = "float32",
+) -> Assistant:
     """The newest model of a run (by folder or name), that of its `stage`, or a model folder itself. Raises RunError."""
     if (run / "config.json").is_file() and not is_run(run):
         if stage is not None:
@@ -183,7 +190,9 @@ def load(run: Path, stage: str | None = None, *, device: str = "auto", runs: Pat
         return Assistant(name, None, answers=False, experts=experts)
     from trivium.generate import load_generator
 
-    return Assistant(name, load_generator(folder, device), answers=name != "pretrain", experts=experts)
+    return Assistant(
+        name, load_generator(folder, device, precision=precision), answers=name != "pretrain", experts=experts
+    )
 
 
 def writes(folder: Path) -> bool:

@@ -82,10 +82,11 @@ class Served:
 
 @contextlib.contextmanager
 def serving(folder: Path, ratings: Path | None = None, **more: Any) -> Iterator[Served]:
-    """The server of a run for the length of the block; `more` are bounds, or fields of the site."""
+    """The server of a run for the length of the block; `more` are bounds, the precision, or fields of the site."""
+    precision = more.pop("precision", "float32")
     bounds = {name: more.pop(name) for name in list(more) if name in Bounds.__dataclass_fields__}
     database = Database(ratings) if ratings else None
-    site = Site(Stages(folder, "cpu", 1), Bounds(**{"slots": 8, **bounds}), database=database, **more)
+    site = Site(Stages(folder, "cpu", 1, precision), Bounds(**{"slots": 8, **bounds}), database=database, **more)
     bound = listen("127.0.0.1", 0)
     bound.listen(64)
     config = uvicorn.Config(build(site), log_level="error", access_log=False, lifespan="off")

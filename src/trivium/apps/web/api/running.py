@@ -50,7 +50,7 @@ def _warm(site: Site) -> None:
     newest = site.stages.newest
     with contextlib.suppress(TriviumError):
         if "chat" in newest.can:
-            site.stages.writer(newest.name)
+            site.engine(newest.name).open()
 
 
 @contextlib.contextmanager

@@ -19,6 +19,7 @@ from trivium.apps.web.safety import LOOPBACK, Scope
 
 if TYPE_CHECKING:
     from trivium.feedback.database import Database
+    from trivium.generate.engine import Engine
     from trivium.generate.generator import Generator
 
 OPEN = ("/", "/healthz", "/favicon.ico")  # and /static/: what needs no token
@@ -55,13 +56,21 @@ class Site:
         self._reader = ThreadPoolExecutor(1, "reading")  # heads and vectors, one request at a time
         self._reading = 0
         self._asked: Counter[str] = Counter()
+        self._engines: dict[str, Engine] = {}
         self._lock = threading.Lock()
 
     def _open(self, name: str) -> Session:
+        return self.engine(name).open()
+
+    def engine(self, name: str) -> Engine:
+        """What decodes with the model of that name; it is kept, for the copies of weights that it may hold."""
         from trivium.generate.engine import Engine
 
         writer = self.stages.writer(name)
-        return Engine(writer.model, writer.stops, self.bounds.slots).open()
+        with self._lock:
+            if name not in self._engines:
+                self._engines[name] = Engine(writer.model, writer.stops, self.bounds.slots, writer.engine.dtype)
+            return self._engines[name]
 
     def admitted(self, scope: Scope) -> tuple[int, str] | None:
         """Status and sentence where a request does not bring the token, None where it may go on."""

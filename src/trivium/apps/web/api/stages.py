@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trivium.apps.web.api.faults import ApiError, shown
-from trivium.base.errors import RunError
+from trivium.base.errors import RunError, UserError
 from trivium.base.files import read_json
 from trivium.journey.assistant import writes
 from trivium.journey.experts import TASK_FILE, Experts, expert_at, experts_of
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from trivium.generate.generator import Generator
     from trivium.predict.encoder import Encoder
 
+PRECISIONS = ("auto", "float32", "bfloat16")
 VERBS = {"classify": "classify", "multilabel": "classify", "regress": "classify", "tag": "tag", "answer": "answer"}
 
 
@@ -37,9 +38,12 @@ class Offer:
 class Stages:
     """What there is, and what of it is loaded. Loading may take place in any thread, one at a time."""
 
-    def __init__(self, folder: Path, device: str = "auto", threads: int = 0) -> None:
-        """Raises RunError where the folder holds no model that can be served."""
-        self.folder, self.device, self.threads = folder, device, threads
+    def __init__(self, folder: Path, device: str = "auto", threads: int = 0, precision: str = "float32") -> None:
+        """Text is written in `precision`, the same for all models. Raises RunError where the folder holds no model that can
+        be served, UserError for a precision that is none."""
+        if precision not in PRECISIONS:
+            raise UserError(f"precision is '{precision}'; supported: {', '.join(PRECISIONS)}")
+        self.folder, self.device, self.threads, self._precision = folder, device, threads, precision
         self.run = folder if is_run(folder) else None
         self.experts: Experts = experts_of(folder, device) if self.run else expert_at(folder, device)
         self.offers = {offer.name: offer for offer in (_of_run(folder, self.experts) if self.run else [_alone(folder)])}
@@ -76,7 +80,9 @@ class Stages:
             if name not in self._writers:
                 from trivium.generate.generator import load_generator
 
-                self._writers[name] = load_generator(self.offers[name].folder, self.device, self.threads)
+                folder = self.offers[name].folder
+                writer = self._writers[name] = load_generator(folder, self.device, self.threads, self._precision)
+                self._precision = str(writer.engine.dtype).removeprefix("torch.")  # measured once
             return self._writers[name]
 
     def encoder(self, name: str) -> Encoder:
