@@ -36,9 +36,9 @@ def test_counts_of_a_sample_stand_for_the_whole_text() -> None:
 @pytest.mark.parametrize(
     ("often", "told"),
     [
-        ((1.0, 0.96), "carries 1,024 tokens"),
-        ((0.97, 0.5), "only 50% of the 1,024 tokens are seen 100 times; at 512 it would be 97%"),
-        ((0.6, 0.5), "at 512 it would be 60%"),
+        ((1.0, 0.96), "96% of the 1,024 tokens are seen 100 times, so"),
+        ((0.97, 0.5), "only 50% of 1,024 tokens are seen 100 times; of 512 it would be 97%"),
+        ((0.6, 0.5), "of 512 it would be 60%"),
     ],
 )
 def test_the_advice_is_the_largest_size_that_is_seen_often(often: tuple[float, float], told: str) -> None:

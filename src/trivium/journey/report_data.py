@@ -122,7 +122,7 @@ def tokens(run: Run) -> Tokens | None:
     chips = [(name, tuple(_chips(content.get(key), MOST_LISTED))) for name, key in lists]
     tables = (
         _rates("Bytes per token, by source", content.get("bytes_per_token_by_source")),
-        _sizes("Smaller vocabularies on the same text", content.get("sizes"), content.get("advice")),
+        _sizes("Vocabulary", content.get("sizes"), content.get("advice")),
     )
     return Tokens(
         _figures(content, _TOKEN_FIGURES),

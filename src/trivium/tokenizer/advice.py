@@ -62,9 +62,6 @@ def advise(sizes: Sequence[Size]) -> str:
     carried = [size for size in sizes if size.often >= SHARE]
     now = sizes[-1]
     if now in carried:
-        return f"this text carries {now.vocab_size:,} tokens: {now.often:.0%} of them are seen {OFTEN} times; it may carry more"
+        return f"{now.often:.0%} of the {now.vocab_size:,} tokens are seen {OFTEN} times, so this text carries them"
     best = carried[-1] if carried else sizes[0]
-    return (
-        f"only {now.often:.0%} of the {now.vocab_size:,} tokens are seen {OFTEN} times; at {best.vocab_size:,} it would be "
-        f"{best.often:.0%}, with {best.bytes_per_token:.2f} bytes a token for {now.bytes_per_token:.2f}"
-    )
+    return f"only {now.often:.0%} of {now.vocab_size:,} tokens are seen {OFTEN} times; of {best.vocab_size:,} it would be {best.often:.0%}"
