@@ -64,4 +64,5 @@ def advise(sizes: Sequence[Size]) -> str:
     if now in carried:
         return f"{now.often:.0%} of the {now.vocab_size:,} tokens are seen {OFTEN} times, so this text carries them"
     best = carried[-1] if carried else sizes[0]
-    return f"only {now.often:.0%} of {now.vocab_size:,} tokens are seen {OFTEN} times; of {best.vocab_size:,} it would be {best.often:.0%}"
+    told = f"of {best.vocab_size:,} it would be {best.often:.0%}"
+    return f"only {now.often:.0%} of {now.vocab_size:,} tokens are seen {OFTEN} times; {told}"
