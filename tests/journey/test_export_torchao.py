@@ -72,6 +72,15 @@ def test_matrices_are_rounded_and_nothing_else_is(tmp_path: Path, bits: int) -> 
         torch.testing.assert_close(found[name], wanted, rtol=1e-5, atol=1e-6, msg=name)
 
 
+def test_a_head_that_no_published_class_has_comes_along(tmp_path: Path) -> None:
+    words = tokenizer(masked=True)
+    shape = replace(shape_of("modernbert"), vocab_size=words.vocab_size, max_positions=64)
+    save_model_folder(any_model(shape, "pretraining"), words, tmp_path / "model")
+    (tmp_path / "text.txt").write_text(TEXT, encoding="utf-8")
+    told = exported.export_torchao(tmp_path / "model", tmp_path / "small", 8, tmp_path / "text.txt")
+    assert told["bits_per_byte"]["added"]["items"] == 3
+
+
 def test_what_cannot_be_written_or_measured_is_said(tmp_path: Path) -> None:
     words = tokenizer()
     save_model_folder(random_model(replace(SHAPE, vocab_size=words.vocab_size)), words, tmp_path / "model")

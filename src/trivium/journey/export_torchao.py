@@ -10,6 +10,7 @@ Nothing is estimated: the written folder is read back, and both models are asked
 
 from __future__ import annotations
 
+import logging
 import math
 import shutil
 import tempfile
@@ -30,13 +31,21 @@ from trivium.data.shards import Shard
 from trivium.evaluate.intervals import ratio
 from trivium.evaluate.likelihood import Ask, Judge, load_judge
 from trivium.model.families import family_of
+from trivium.model.folder import OWN_WEIGHTS
 from trivium.model.weight_files import WEIGHTS, read_folder, write_weights
 from trivium.tokenizer import Tokenizer
 
 GROUP = 32
 DOCUMENTS = {True: 200, False: 20}  # measured on, of a decoder and of a masked model, which is asked token by token
 TOLD = "quantisation.json"
-FILES = ("generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "README.md")
+FILES = (
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "README.md",
+    OWN_WEIGHTS,
+)
 Documents = Sequence[tuple[Ask, int]]  # each with its bytes
 
 
@@ -57,9 +66,7 @@ def export_torchao(folder: Path, target: Path, bits: int, text: Path | None = No
     with replacing_folder(target) as part:
         write_atomic(part / WEIGHTS, to_bytes(small, metadata={"format": "pt", **metadata}))
         write_json(part / "config.json", {**config, "quantization_config": _described(bits)})
-        for name in FILES:
-            if (folder / name).is_file():
-                shutil.copyfile(folder / name, part / name)
+        _copy_rest(folder, part)
         after = _bits_of(_read_back(part, config), documents)
         sizes = [size for _, size in documents]
         more = [b - a for a, b in zip(before, after, strict=True)]
@@ -79,10 +86,14 @@ def export_torchao(folder: Path, target: Path, bits: int, text: Path | None = No
 
 
 def _check(folder: Path, target: Path) -> None:
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)  # it tells of parts for GPUs that it does not find
     try:
-        import torchao  # noqa: F401
+        import torchao.quantization  # noqa: F401
     except ImportError:
         raise MissingExtra("torchao", "export", "writing weights in fewer bits") from None
+    finally:
+        logging.disable(level)
     if target.exists():
         raise UserError(f"{target}: is there already; name a new folder")
     config = read_json(folder / "config.json")
@@ -157,10 +168,15 @@ def _read_back(folder: Path, config: Mapping[str, Any]) -> Judge:
     with tempfile.TemporaryDirectory() as place:
         write_weights(Path(place), {name: tensor.float().contiguous() for name, tensor in plain.items()})
         write_json(Path(place) / "config.json", config)
-        for name in FILES:
-            if (folder / name).is_file():
-                shutil.copyfile(folder / name, Path(place) / name)
+        _copy_rest(folder, Path(place))
         return load_judge(Path(place), "cpu")
+
+
+def _copy_rest(folder: Path, target: Path) -> None:
+    for name in FILES:
+        if (folder / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(folder / name, target / name)
 
 
 def _documents(judge: Judge, folder: Path, text: Path | None) -> Documents:
