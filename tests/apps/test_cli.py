@@ -311,7 +311,7 @@ def test_a_single_prompt_goes_through_the_newest_model(shell: Shell, monkeypatch
             asked.append(sampling["temperature"])
             return ["I heard ", said[-1].content]
 
-    def load(run: Path, stage: str | None, device: str) -> Parrot:
+    def load(run: Path, stage: str | None, device: str, precision: str) -> Parrot:
         asked.append((run, stage))
         return Parrot()
 
