@@ -7,6 +7,7 @@ written by hand and stay as they are. A figure stands nowhere else.
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,7 @@ def headlines(results: Results) -> str:
     for key in (key for key in HEADLINES if key in rows):
         row = rows[key]
         lines.append(f"| `{key}` | {number(row['value'], row['unit'])} | {spread(row)} | {row['note']} |")
-    machines = {row["machine"].partition(", threads")[0]: None for row in rows.values()}
+    machines = {re.split(", threads |, load ", row["machine"])[0]: None for row in rows.values()}
     return "\n".join([*lines, "", *(f"Measured on {machine}." for machine in machines)])
 
 
