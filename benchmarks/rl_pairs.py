@@ -150,7 +150,7 @@ class Bench:
                 f"{script} {task}{case}{size}: loss {said['first_loss']:.4f} at first, {said['last_loss']:.4f} at last"
             )
             seconds = said["seconds"][LEFT_OUT:]
-            return made.pairs * len(seconds) / sum(seconds)
+            return float(made.pairs * len(seconds) / sum(seconds))
 
         return run
 

@@ -35,9 +35,9 @@ class Clock(TrainerCallback):
     def on_step_end(self, *arguments: Any, **named: Any) -> None:
         self.times.append(time.perf_counter())
 
-    def on_log(self, arguments: Any, state: Any, control: Any, logs: dict[str, float], **named: Any) -> None:
-        if "loss" in logs:
-            self.losses.append(logs["loss"])
+    def on_log(self, *arguments: Any, **named: Any) -> None:
+        if "loss" in named["logs"]:
+            self.losses.append(named["logs"]["loss"])
 
 
 def main() -> None:
