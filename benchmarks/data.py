@@ -19,7 +19,6 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -28,11 +27,10 @@ from pathlib import Path
 from typing import Any
 
 from figures import Figure, finish
-from measure import ROOT, interleave, machine, tell, watch
+from measure import interleave, machine, peer_python, watch
 from planted import planted
 
 SIDES = Path(__file__).resolve().parent / "sides"
-PEERS = Path(__file__).resolve().parent / ".peers"
 PEER_PACKAGES = ("datatrove==0.10.1", "xxhash<4", "orjson", "tokenizers<1", "regex", "numpy", "spacy")
 MEGABYTES, QUICK_MEGABYTES = 20.0, 2.0
 VOCABULARY = 8192
@@ -84,7 +82,12 @@ def main() -> None:
         work = Path(folder)
         megabytes = QUICK_MEGABYTES if given.quick else MEGABYTES
         texts = cut(given.data, work, megabytes) if given.data else write_texts(work / "texts.jsonl", megabytes)
-        bench = Bench(texts, work, given.peer or peer_python(), train_tokenizer(texts, work / "tokenizer"))
+        bench = Bench(
+            texts,
+            work,
+            given.peer or peer_python("datatrove", PEER_PACKAGES),
+            train_tokenizer(texts, work / "tokenizer"),
+        )
         figures = [*tokens(bench, rounds), filters(bench, rounds), minhash(bench, rounds)]
         figures += [html(bench, given.pages, rounds)] if given.pages else []
         figures += [memory(bench), *personal(QUICK_PLANTED if given.quick else PLANTED)]
@@ -271,19 +274,6 @@ def train_tokenizer(texts: Path, folder: Path) -> Path:
     with open(texts, encoding="utf-8") as rows:
         train((json.loads(row)["text"] for row in rows), VOCABULARY).save(folder)
     return folder
-
-
-def peer_python() -> str:
-    """The interpreter of the peer's environment, which is made where there is none."""
-    folder = PEERS / "datatrove"
-    python = folder / "bin" / "python"
-    if not (folder / ".done").exists():
-        tell(f"making {folder.relative_to(ROOT)} with {', '.join(PEER_PACKAGES)}; this happens once")
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
-        pip = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
-        subprocess.run([*pip, *PEER_PACKAGES], check=True)
-        (folder / ".done").touch()
-    return str(python)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TypeVar
 
 ROOT = Path(__file__).resolve().parents[1]
+PEERS = Path(__file__).resolve().parent / ".peers"  # environments of the peers that are packages
 TRIVIUM = (sys.executable, "-m", "trivium")
 SAMPLE_SECONDS = 0.1
 
@@ -59,6 +60,19 @@ def machine(threads: int = 0) -> str:
 def offline(threads: int) -> dict[str, str]:
     """The environment of a side: so many threads, and no network."""
     return {"OMP_NUM_THREADS": str(threads), "HF_HUB_OFFLINE": "1"}
+
+
+def peer_python(name: str, packages: Sequence[str]) -> str:
+    """The interpreter of a peer's environment, which is made with those packages where there is none."""
+    folder = PEERS / name
+    python = folder / "bin" / "python"
+    if not (folder / ".done").exists():
+        tell(f"making {folder.relative_to(ROOT)} with {', '.join(packages)}; this happens once")
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
+        pip = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+        subprocess.run([*pip, *packages], check=True)
+        (folder / ".done").touch()
+    return str(python)
 
 
 def processor() -> str:

@@ -26,10 +26,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from figures import Figure, finish
-from measure import ROOT, interleave, machine, tell, watch
+from measure import PEERS, ROOT, interleave, machine, tell, watch
 
 SIDES = Path(__file__).resolve().parent / "sides"
-PEERS = Path(__file__).resolve().parent / ".peers"
 LEFT_OUT = 3
 SAMPLES = 128
 SIZES = {"0.4M": (128, 2), "3M": (256, 4)}

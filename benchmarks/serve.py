@@ -38,11 +38,10 @@ from pathlib import Path
 from typing import Any
 
 from figures import Figure, finish
-from measure import ROOT, TRIVIUM, end, machine, start, tell, tree_memory
+from measure import TRIVIUM, end, machine, peer_python, start, tell, tree_memory
 from trivium.apps.cli_serve import threads_here
 
 SIDES = Path(__file__).resolve().parent / "sides"
-PEERS = Path(__file__).resolve().parent / ".peers"
 PEER_PACKAGES = ("schemathesis==4.32.5",)
 STREAMS, TOKENS = 16, 128
 VOCABULARY = 4000
@@ -258,19 +257,6 @@ def first_token(model: Path, threads: int) -> float:
         return times[0] - server.began
 
 
-def peer_python() -> str:
-    """The interpreter of the peer's environment, which is made where there is none."""
-    folder = PEERS / "schemathesis"
-    python = folder / "bin" / "python"
-    if not (folder / ".done").exists():
-        tell(f"making {folder.relative_to(ROOT)} with {', '.join(PEER_PACKAGES)}; this happens once")
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
-        pip = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
-        subprocess.run([*pip, *PEER_PACKAGES], check=True)
-        (folder / ".done").touch()
-    return str(python)
-
-
 def measured(options: argparse.Namespace, folder: Path) -> Sequence[Figure]:
     """All figures."""
     weights, small = make_model(folder / "model", SIZES), make_model(folder / "small", SMALL)
@@ -287,7 +273,7 @@ def measured(options: argparse.Namespace, folder: Path) -> Sequence[Figure]:
             spread.append(sorted(gaps)[int(0.99 * len(gaps))] / statistics.median(gaps))
             tell(f"one by one {ones[-1]:.0f} tokens/s, sixteen {speed:.0f}, gaps {spread[-1]:.1f} times the median")
         memory = grown(server, "model", options.requests)
-        wrong, made = faults(server, "model", peer_python(), options.examples)
+        wrong, made = faults(server, "model", peer_python("schemathesis", PEER_PACKAGES), options.examples)
     cold = [first_token(folder / "small", options.threads) for _ in rounds]
     ratio = [many / one for many, one in zip(sixteens, ones, strict=True)]
     what: dict[str, Any] = {
