@@ -3,8 +3,8 @@
     python benchmarks/ablation.py --data FILE [--seconds 60] [--seeds 0 1 2] [--rows NAME ...] [--threads 2] [--quick]
 
 The text is a plain file of one's own; its last twentieth is kept for validation. The model is the default one (about a million
-weights at a vocabulary of 2,048). Each row first takes a few steps to learn its speed; then it is given as many as fit into
-the seconds, with its schedule stretched over them, so what a switch costs in speed counts. Rows take turns within a seed. The
+weights at a vocabulary of 2,048). Each row first takes a few steps, once, to learn its speed; then it is given as many as fit
+into the seconds, with its schedule stretched over them, so what a switch costs in speed counts. Rows take turns within a seed. The
 figure is the bits per byte of the whole validation text at the end; the note tells the median difference to the default, same
 seed for same seed, and how far the seconds were missed. Rates are the defaults' except where a row says so: a row is no proof
 that its side could not be tuned.
@@ -21,7 +21,7 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -107,12 +107,15 @@ class Bench:
     work: Path
     seconds: float
     threads: int
+    steps: dict[str, int] = field(default_factory=dict)  # of each row whose speed is known
 
     def train(self, name: str, seed: int) -> Outcome:
-        """Learn the row's speed, then train it for the seconds."""
-        practice = self.run(name, seed, PRACTICE, "practice")
-        times = [row["seconds_data"] + row["seconds_model"] + row["seconds_optimizer"] for row in practice]
-        steps = max(20, round(self.seconds / statistics.mean(times[LEFT_OUT:])))
+        """Learn the row's speed where it is not known, then train it for the seconds."""
+        if name not in self.steps:
+            practice = self.run(name, seed, PRACTICE, "practice")
+            times = [row["seconds_data"] + row["seconds_model"] + row["seconds_optimizer"] for row in practice]
+            self.steps[name] = max(20, round(self.seconds / statistics.mean(times[LEFT_OUT:])))
+        steps = self.steps[name]
         rows = self.run(name, seed, steps, "run")
         outcome = Outcome(rows[-1]["valid_bits_per_byte"], rows[-1]["seconds"], steps)
         tell(f"  {outcome.bits:.4f} bits per byte, {steps} steps in {outcome.seconds:.1f} s")
