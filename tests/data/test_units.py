@@ -18,6 +18,7 @@ import pytest
 from trivium.base.config import validate
 from trivium.base.errors import DataError, UserError
 from trivium.base.progress import Context
+from trivium.data import unit as unit_module
 from trivium.data import units as units_module
 from trivium.data.prepare import StepSettings
 from trivium.data.sources.files import FilesSource
@@ -120,6 +121,26 @@ def test_kills_leave_nothing_half_done(tmp_path: Path, texts: Path) -> None:
         for name in ("rows.jsonl", "signatures.bin", "facts.json"):
             one, other = (tmp_path / folder / unit.key / name for folder in ("killed", "whole"))
             assert one.read_bytes() == other.read_bytes()
+
+
+def test_a_unit_underway_counts_the_files_that_are_read(
+    tmp_path: Path, texts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = plan_of(texts, 1 << 30)
+    unit = plan.units[0]
+    seen = []
+    before = unit_module.prepare
+
+    def prepare(*given: Any) -> Any:
+        seen.append(units_module.underway(unit, tmp_path))
+        return before(*given)
+
+    monkeypatch.setattr(unit_module, "prepare", prepare)
+    assert units_module.underway(unit, tmp_path) == 0
+    assert do_unit(plan, 0, tmp_path)
+    sizes = [span.path.stat().st_size for span in unit.spans]
+    assert sorted(set(seen)) == [sum(sizes[:count]) for count in range(len(sizes))]
+    assert units_module.underway(unit, tmp_path) == 0 and not (tmp_path / unit.key / units_module.READ).exists()
 
 
 def test_a_unit_that_another_worker_holds_is_left_to_it(tmp_path: Path, texts: Path) -> None:

@@ -17,14 +17,14 @@ from typing import IO, Any, Literal
 
 from trivium.base.errors import DataError, Interrupted, RunError, UserError
 from trivium.base.files import read_json
-from trivium.data.units import FAULT, Plan, do_unit, is_done, write_plan
+from trivium.data.units import FAULT, Plan, do_unit, is_done, underway, write_plan
 
 Executor = Literal["local", "datatrove", "ray"]
 PACKAGES = Path(__file__).resolve().parents[2]
 WORTH_A_PROCESS = 8 << 20  # bytes; a worker starts in about half a second
 LOOK_SECONDS = 0.05
 TAIL = 2000
-Report = Callable[[int], None]  # bytes of the units that are done
+Report = Callable[[int], None]  # bytes of the units that are done, and about how many of those underway
 
 
 def run_units(
@@ -93,7 +93,7 @@ def _look(plan: Plan, folder: Path, report: Report, stopping: Callable[[], bool]
         raise Interrupted(
             f"stopped after {len(done)} of {len(plan.units)} units of work; the same command goes on from there"
         )
-    report(sum(done))
+    report(sum(done) + sum(underway(unit, folder) for unit in plan.units if not is_done(unit, folder)))
 
 
 def _raise_fault(folder: Path) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import os
 import re
 from dataclasses import asdict
 from pathlib import Path
@@ -27,6 +28,7 @@ from trivium.data.minhash import signature
 from trivium.data.pieces import Part
 from trivium.data.prepare import Prepared, prepare
 from trivium.data.sources.files import documents_of
+from trivium.data.units import READ
 
 if TYPE_CHECKING:
     from trivium.data.units import Plan, Unit
@@ -44,7 +46,9 @@ def write_unit(plan: Plan, unit: Unit, folder: Path) -> None:
     ledger = Ledger(plan.strict)
     files: list[dict[str, Any]] = []
     contaminated: dict[str, int] = {}
+    read = 0
     with replacing_folder(folder) as part, _Output(part) as output:
+        (part / READ).touch()
         for span in unit.spans:
             source, name = plan.sources[span.source], plan.names[span.source]
             begin, changed = output.places(), ledger.dropped.get(CHANGED, 0)
@@ -56,6 +60,8 @@ def write_unit(plan: Plan, unit: Unit, folder: Path) -> None:
                 output.add(prepared, plan)
             if ledger.dropped.get(CHANGED, 0) > changed:
                 output.go_back(begin)
+            read += _size(span.path)
+            os.truncate(part / READ, read)  # a hole: its length alone tells
             rows = output.places()
             files.append(
                 {
@@ -66,7 +72,15 @@ def write_unit(plan: Plan, unit: Unit, folder: Path) -> None:
                 }
             )
         output.close()
+        (part / READ).unlink()
         write_json(part / "facts.json", {"files": files, "contaminated": contaminated, **ledger.figures()})
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0  # it has gone, and whoever read it has told
 
 
 def _count(prepared: Prepared, ledger: Ledger) -> None:

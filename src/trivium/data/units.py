@@ -29,7 +29,7 @@ from trivium.data.prepare import StepSettings
 from trivium.data.sources.files import FilesSource, label_of
 
 MOST_FILES = 2000  # in a unit
-PLAN, FACTS, FAULT = "plan.json", "facts.json", "fault.json"
+PLAN, FACTS, FAULT, READ = "plan.json", "facts.json", "fault.json", "read"
 
 
 class Span(BaseModel):
@@ -78,7 +78,7 @@ class Work:
     steps: StepSettings
     strict: bool = False
     items: Sequence[tuple[str, str]] = ()
-    unit_bytes: int = 64 << 20  # a larger file is cut where its format allows
+    unit_bytes: int = 16 << 20  # a larger file is cut where its format allows
 
 
 def make_plan(work: Work) -> Plan:
@@ -142,6 +142,15 @@ def do_unit(plan: Plan, number: int, folder: Path) -> bool:
 def is_done(unit: Unit, folder: Path) -> bool:
     """Whether the unit's results are there."""
     return (folder / unit.key / FACTS).exists()
+
+
+def underway(unit: Unit, folder: Path) -> int:
+    """How many of the unit's bytes a worker has behind it, file by file; for people to see."""
+    read = 0
+    for path in folder.glob(f".{unit.key}.*.part/{READ}"):
+        with contextlib.suppress(OSError):  # it was finished meanwhile
+            read = max(read, path.stat().st_size)
+    return min(read, unit.size)
 
 
 def facts_of(unit: Unit, folder: Path) -> dict[str, Any]:

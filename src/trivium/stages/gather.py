@@ -50,7 +50,7 @@ FILES = (
 )
 NOT_IN_KEY = ("workers", "executor")
 UNITS = ".units"  # what the workers leave, until all is written
-UNIT_BYTES = 64 << 20  # of the files, in a unit of work
+UNIT_BYTES = 16 << 20  # of the files, in a unit of work
 HELD_OUT = "{name} (held out) {number}"  # what a held-out row is called
 LOOK_EVERY = 256  # items between two looks at whether the user wants to stop
 
