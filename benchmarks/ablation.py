@@ -4,8 +4,8 @@
 
 The text is a plain file of one's own; its last twentieth is kept for validation. The model is the default one (about a million
 weights at a vocabulary of 2,048). Each row first takes a few steps, once, to learn its speed; then it is given as many as fit
-into the seconds, with its schedule stretched over them, so what a switch costs in speed counts. Rows take turns within a seed. The
-figure is the bits per byte of the whole validation text at the end; the note tells the median difference to the default, same
+into the seconds, with its schedule stretched over them, so what a switch costs in speed counts. Rows take turns within a seed.
+The figure is the bits per byte of the whole validation text at the end; the note tells the median difference to the default, same
 seed for same seed, and how far the seconds were missed. Rates are the defaults' except where a row says so: a row is no proof
 that its side could not be tuned.
 

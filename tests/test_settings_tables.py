@@ -14,6 +14,7 @@ from trivium.base.config import Settings
 from trivium.base.yaml_text import parse
 from trivium.data.sources.files import FilesSource
 from trivium.data.sources.instructions import InstructionsSource
+from trivium.data.sources.requests import RequestsSource
 from trivium.data.sources.world import WorldSource
 from trivium.journey.graph import ALGORITHMS, STAGES, load_stage, with_named
 
@@ -70,5 +71,5 @@ def test_the_settings_of_each_algorithm_are_on_aligns_page() -> None:
 
 def test_the_settings_of_the_sources_are_on_gathers_page() -> None:
     told = tables(ROOT / "docs" / "stages" / "gather.md")[1:]
-    for table, source in zip(told, (WorldSource, FilesSource, InstructionsSource), strict=True):
+    for table, source in zip(told, (WorldSource, FilesSource, InstructionsSource, RequestsSource), strict=True):
         assert table == {name: value for name, value in flat(source) if name != "kind"}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from time_to_loss import SEED_LINE, Outcome, copy_nanogpt, figures_of, training_seconds
+from time_to_loss import RATE, SEED_LINE, Outcome, copy_nanogpt, figures_of, training_seconds
 
 LOG = """\
 step 0: train loss 4.2, val loss 4.3
@@ -68,4 +68,8 @@ def test_every_seed_must_reach_the_peers_mean_in_both_readings(
 ) -> None:
     peer = [outcome(80, 2.71, 2.64), outcome(75, 2.73, 2.66)]
     source = nanogpt_files(tmp_path / "source", SEED_LINE)
-    assert figures_of(peer, ours, [0, 1], source)[0].value == value
+    found = figures_of({"nanogpt": peer, "trivium": ours}, [0, 1], source, RATE)
+    assert (found[0].key, found[0].value) == ("time_to_loss_vs_nanogpt", value)
+    more = {"nanogpt_tuned": peer, "trivium_tuned": ours}
+    both = {one.key: one for one in figures_of({"nanogpt": peer, "trivium": ours, **more}, [0, 1], source, 0.004)}
+    assert both["time_to_loss_vs_nanogpt_tuned"].value == value and len(both) == 2 * len(found) - 1

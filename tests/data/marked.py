@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy
 
 from trivium.data.sentences import marks_of
-from trivium.data.shards import Shard, write_shard
+from trivium.data.shards import Section, Shard, write_shard
 from trivium.tokenizer import Tokenizer, train
 
 SUBJECTS = ("A fox", "The hen", "My dog", "Our cat", "That unlikely hedgehog")
@@ -27,11 +27,19 @@ def documents(count: int = 12) -> list[str]:
     ]
 
 
-def marked_shard(folder: Path, texts: list[str]) -> Shard:
+def marked_shard(folder: Path, texts: list[str], sources: tuple[tuple[int, float, float | None], ...] = ()) -> Shard:
+    """`sources` are (documents, weight, epochs) of the sources that the texts come from, one after another."""
     tokenizer = masked_tokenizer()
     facts = (tokenizer.sha256, tokenizer.vocab_size, tokenizer.end_of_text, True)
     with write_shard(folder, *facts) as writer:
+        sizes = []
         for text in texts:
             spans = tokenizer.encode_spans(text)
+            sizes.append(len(spans.ids) + 1)
             writer.add(numpy.array(spans.ids, numpy.uint32), len(text.encode()), marks_of(text, spans))
+        first = 0
+        for number, (count, weight, epochs) in enumerate(sources):
+            tokens = sum(sizes[first : first + count])
+            writer.sections.append(Section(f"source {number}", count, tokens, weight, epochs))
+            first += count
     return Shard(folder, tokenizer.sha256)

@@ -155,3 +155,35 @@ def test_an_evaluation_hides_the_same_whatever_the_training_rate(tmp_path: Path)
         int(batch.real.sum()) - 2 * len(batch.real) for batch in found[0]
     )
     assert 0.1 < hidden < 0.2
+
+
+@pytest.mark.parametrize("kind", ["none", "nsp"])
+def test_sources_with_weights_have_their_share_of_the_rows_and_epochs_of_their_own(tmp_path: Path, kind: str) -> None:
+    shard = marked_shard(tmp_path / "s", documents(60), ((20, 1.0, None), (40, 3.0, None)))
+    rows = MaskedRows(shard, masked_tokenizer(), MaskSettings(), kind, 28, seed=2)  # type: ignore[arg-type]
+    border = shard.ends[19]
+    epochs, numbers = rows.locate(0, 600)
+    first = numpy.array(
+        [rows.epoch(e).first[r, 0] < border for e, r in zip(epochs.tolist(), numbers.tolist(), strict=True)]
+    )
+    shares = numpy.cumsum(first) / numpy.arange(1, 601)
+    assert abs(numpy.cumsum(first) - 0.25 * numpy.arange(1, 601)).max() < 2 and shares[-1] == pytest.approx(
+        0.25, abs=0.01
+    )
+    for own in (first, ~first):  # each source goes through all of its rows before any comes again
+        size = int(numpy.array([epochs[own] == 0]).sum())
+        assert size == int(rows.counts(0)[0 if own is first else 1])
+        assert len(set(numbers[own][:size].tolist())) == size and (epochs[own][:size] == 0).all()
+    late = rows.locate(401, 50)
+    assert (late[0] == epochs[401:451]).all() and (late[1] == numbers[401:451]).all()
+
+
+def test_a_source_that_is_used_up_leaves_and_too_many_steps_are_told(tmp_path: Path) -> None:
+    shard = marked_shard(tmp_path / "s", documents(60), ((20, 1.0, 2.0), (40, 3.0, 1.0)))
+    rows = MaskedRows(shard, masked_tokenizer(), MaskSettings(), "none", 28, seed=2)
+    total = 2 * int(rows.counts(0)[0]) + int(rows.counts(0)[1])
+    rows.require(total)
+    with pytest.raises(UserError, match=f"{total + 1:,} are asked for: raise epochs"):
+        rows.require(total + 1)
+    epochs, numbers = rows.locate(0, total)
+    assert len(set(zip(epochs.tolist(), numbers.tolist(), strict=True))) == total

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
+from tests.evaluate.small import causal_reader, tokenizer
 from trivium.data.intake import Intake
 from trivium.data.sources.instructions import InstructionsSource, read
-from trivium.evaluate.instructions import HOW, OWN, read_heldout, score_instructions
+from trivium.evaluate.instructions import HOW, OWN, free_rows, prompt_ids, read_heldout, score_instructions
 from trivium.generate import Answer
 
 LIMIT = 20
@@ -100,3 +104,31 @@ def test_what_gather_keeps_of_the_users_instructions_is_scored(tmp_path: Path) -
     found = scores(*read_heldout(heldout, 100))
     value, count, note = found["instructions"]
     assert (value, note) == (1.0, OWN) and 10 < count < 40
+
+
+def test_of_free_answers_it_is_told_how_likely_the_right_one_is_and_how_much_of_it_was_said() -> None:
+    generator = causal_reader(tokenizer()).generator
+    mine = [item("Where is Anna?", "In the old mill.", "mine", "own"), item("Who?", "The hen.", "mine", "own")]
+    items = [item("say one", "one", "echo", "phrasing"), *mine, item("long " * 200, "x", "mine", "own")]
+    rows = {
+        row["name"]: row
+        for row in free_rows("align", generator, items, ["one", "In the mill.", "A fox.", ""], chat=True)
+    }
+    told = rows["answer_bits_per_byte"]
+    assert told["items"] == 2 and "1 too long" in told["note"]
+    nats = [
+        generator.log_likelihood(
+            prompt_ids(generator, one["messages"], chat=True), generator.tokenizer.encode(one["answer"])
+        )
+        for one in mine
+    ]
+    assert told["value"] == pytest.approx(
+        -sum(nats) / math.log(2) / (len("In the old mill.") + len("The hen.")), rel=1e-4
+    )
+    # the longest common subsequence of "in the mill" in "in the old mill": precision 3/3, recall 3/4; two others share nothing
+    assert rows["answer_rouge_l"]["value"] == pytest.approx((2 * 0.75 / 1.75) / 3, abs=1e-6)
+
+
+def test_the_world_s_rows_have_no_free_answers() -> None:
+    generator = causal_reader(tokenizer()).generator
+    assert free_rows("align", generator, WORLD, ["", "", ""], chat=True) == []

@@ -52,6 +52,7 @@ gather:
     - kind: instructions
       path: {path}   # {told}
       # heldout_share: 0.1   # of the requests, kept for measuring
+    # - {{kind: requests, path: {path}}}   # what people are to judge answers to: the same requests, or others
     - kind: world            # text to learn the language from; better: your own, as {{kind: files, path: ...}}
       instructions: 0        # requests that the world would add to yours
       heldout_instructions: 0
@@ -66,6 +67,11 @@ pretrain:
 finetune:
   steps: {steps}            # about five times through the instructions
   # optimizer: {{learning_rate: 0.005}}   # lower where it forgets, higher where it does not follow
+
+# To have people judge the answers and the model follow them, take the # away here; the run then stops at rate and says how.
+# rate: {{rater: human}}
+# reward:
+# align:
 
 evaluate:                # the same requests before and after
 """

@@ -87,16 +87,21 @@ def read_examples(path: Path) -> Iterator[tuple[int, Example]]:
 
 def messages_of(row: Mapping[str, Any], path: Path | str, line: int | None) -> tuple[Message, ...]:
     """The conversation in `messages` of a row. Raises DataError, naming the field, where there is nothing to learn."""
+    messages = turns_of(row, path, line)
+    if messages[-1].role != "assistant" or len(messages) < 2:
+        fault = "nothing to learn here; a conversation ends with what the assistant says, after another turn"
+        raise DataError(fault, file=path, line=line, field="messages")
+    return messages
+
+
+def turns_of(row: Mapping[str, Any], path: Path | str, line: int | None) -> tuple[Message, ...]:
+    """The turns in `messages` of a row, whoever has the last. Raises DataError, naming the field, where they are none."""
     turns = row.get("messages")
     if not isinstance(turns, list) or not turns:
         raise DataError(
             "should be a list of turns, each with 'role' and 'content'", file=path, line=line, field="messages"
         )
-    messages = tuple(_message(turn, f"messages[{number}]", path, line) for number, turn in enumerate(turns))
-    if messages[-1].role != "assistant" or len(messages) < 2:
-        fault = "nothing to learn here; a conversation ends with what the assistant says, after another turn"
-        raise DataError(fault, file=path, line=line, field="messages")
-    return messages
+    return tuple(_message(turn, f"messages[{number}]", path, line) for number, turn in enumerate(turns))
 
 
 def _message(turn: Any, where: str, path: Path | str, line: int | None) -> Message:

@@ -18,6 +18,7 @@ from trivium.data.ledger import Ledger
 Part = Literal["documents", "instructions", "prompts"]
 Split = Literal["train", "valid", "heldout"]
 OWN_LEVEL = "own"  # of the user's held-out instructions; the world's are phrasing, entity or task
+OWN_KIND = "own"  # of the user's open requests, of which the simulated rater knows nothing
 _WHOLE = 1 << 63
 
 

@@ -1,8 +1,8 @@
 """Batches for masked models: rows of a marked shard, framed, hidden in part, of similar length in a batch.
 
-Rows come in a random order that is a pure function of (seed, sample). A step holds a random set of them; only inside it
-they are sorted by length, so that little is padding.
-Legend: B rows, T tokens in a row, N hidden tokens of all rows.
+Rows come in a random order that is a pure function of (seed, sample); where sources have weights, each has its share of the rows
+after any number of them. A step holds a random set of rows; only inside it they are sorted by length, so that little is padding.
+Legend: B rows, T tokens in a row, N hidden tokens of all rows, S sources.
 """
 
 from __future__ import annotations
@@ -11,10 +11,13 @@ from typing import Any
 
 import numpy
 
+from trivium.base.errors import UserError
 from trivium.base.ranks import ALONE, Ranks
+from trivium.base.seeds import derive
 from trivium.base.words import MaskedBatch
 from trivium.data.masking import FIXED, Masker
 from trivium.data.masking_settings import MaskSettings
+from trivium.data.mixing import Mixture
 from trivium.data.order import permute
 from trivium.data.pairs import PairKind, Places, rows_of
 from trivium.data.shards import WORD, Shard
@@ -37,6 +40,35 @@ class MaskedRows:
         self.pair = kind != "none"
         self.room = length - tokenizer.added(self.pair)
         self._epochs: dict[int, Places] = {}
+        self._counts: dict[int, Array] = {}
+        # where each source's tokens begin; one source where none has a weight
+        sizes = [section.tokens for section in shard.sections]
+        self._begins = (
+            numpy.concatenate([[0], numpy.cumsum(sizes[:-1])]).astype(numpy.int64) if sizes else numpy.zeros(1)
+        )
+        self._mixture = self._mixed() if sizes else None
+
+    def _mixed(self) -> Mixture:
+        sections, counts = self.shard.sections, self.counts(0)
+        for section, count in zip(sections, counts.tolist(), strict=True):
+            if not count:
+                raise UserError(
+                    f"{self.shard.folder}: source {section.name} gives no row to train on; give it more text, or take it out"
+                )
+        limits = [
+            None if section.epochs is None else int(section.epochs * count)  # of the first epoch; others differ little
+            for section, count in zip(sections, counts.tolist(), strict=True)
+        ]
+        return Mixture([section.weight for section in sections], limits)
+
+    def require(self, rows: int) -> None:
+        """Raises UserError where there are fewer rows than that."""
+        total = self._mixture.total if self._mixture else None
+        if total is not None and total < rows:
+            raise UserError(
+                f"{self.shard.folder}: {total:,} rows, since every source has a limit, and {rows:,} are asked for: "
+                "raise epochs of the sources, or lower pretrain.steps"
+            )
 
     def epoch(self, number: int) -> Places:
         """The rows of an epoch; without pairs they are the same in all."""
@@ -46,20 +78,40 @@ class MaskedRows:
             self._epochs[number] = rows_of(self.shard, self.kind, self.room, self.seed, number)
         return self._epochs[number]
 
+    def counts(self, epoch: int) -> Array:
+        """How many rows of an epoch begin in each source, (S,)."""
+        epoch = epoch if self.pair else 0
+        if epoch not in self._counts:
+            self._counts[epoch] = numpy.bincount(self._sources(epoch), minlength=len(self._begins))
+        return self._counts[epoch]
+
+    def _sources(self, epoch: int) -> Array:
+        found: Array = numpy.searchsorted(self._begins, self.epoch(epoch).first[:, 0], side="right") - 1
+        return found
+
     def locate(self, first: int, count: int) -> tuple[Array, Array]:
-        """Epoch and row of the samples from `first` on, (count,) each."""
+        """Epoch and row of the samples from `first` on, (count,) each; a source goes through epochs of its own."""
+        samples = numpy.arange(first, first + count)
+        sources, numbers = self._mixture.draw(samples) if self._mixture else (numpy.zeros_like(samples), samples)
         epochs, rows = numpy.empty(count, numpy.int64), numpy.empty(count, numpy.int64)
-        done = before = epoch = 0
-        while done < count:
-            size = len(self.epoch(epoch))
-            start, stop = max(first + done - before, 0), min(first + count - before, size)
-            if start < stop:
-                part = slice(done, done + stop - start)
-                epochs[part] = epoch
-                rows[part] = permute(numpy.arange(start, stop), size, self.seed, epoch)
-                done += stop - start
-            before, epoch = before + size, epoch + 1
+        for source in numpy.unique(sources).tolist():
+            own = numpy.flatnonzero(sources == source)
+            before = epoch = 0
+            while len(own):
+                size = int(self.counts(epoch)[source])
+                here, own = own[numbers[own] < before + size], own[numbers[own] >= before + size]
+                if len(here):
+                    epochs[here] = epoch
+                    rows[here] = self._drawn(numbers[here] - before, size, source, epoch)
+                before, epoch = before + size, epoch + 1
         return epochs, rows
+
+    def _drawn(self, numbers: Array, size: int, source: int, epoch: int) -> Array:
+        if not self._mixture:
+            return permute(numbers, size, self.seed, epoch)
+        drawn = permute(numbers, size, derive(self.seed, "source", source), epoch)
+        rows: Array = numpy.flatnonzero(self._sources(epoch) == source)[drawn]
+        return rows
 
     def collate(self, epochs: Array, rows: Array, relation_weight: float = 0.0) -> MaskedBatch:
         """The given rows of the given epochs as a batch."""

@@ -15,6 +15,7 @@ from trivium.data.text import decode, skip_byte_order_mark
 
 MOST_LINE_BYTES = 64 << 20  # a row is held in memory whole
 MOST_SHOWN = 60
+LIST = ".json"  # one list of rows in a file
 
 
 def read_rows(
@@ -85,3 +86,45 @@ def short(value: Any) -> str:
     """A JSON value as a fault shows it."""
     text = json.dumps(value, ensure_ascii=True)
     return text if len(text) <= MOST_SHOWN else text[:MOST_SHOWN] + "..."
+
+
+def rows_in(file: Path, broken: Broken, ledger: Ledger) -> Iterator[tuple[Path | str, int | None, Mapping[str, Any]]]:
+    """(place, line, row) of a .jsonl file or a .json list: a list's row has no line, its place holds its number instead.
+
+    Raises DataError for a file that is no such list.
+    """
+    if file.suffix.lower() != LIST:
+        for line, row in read_rows(file, broken, ledger):
+            yield file, line, row
+        return
+    for number, row in enumerate(_list(file, broken, ledger)):
+        place = f"{file}[{number}]"
+        if not isinstance(row, dict):
+            raise DataError(
+                f"a row is a JSON object, this is a {type(row).__name__}; mend it or take it out", file=place
+            )
+        yield place, None, row
+
+
+def _list(file: Path, broken: Broken, ledger: Ledger) -> list[Any]:
+    with open_data(file) as opened:
+        offset = skip_byte_order_mark(opened, file)
+        data = opened.read(MOST_LINE_BYTES + 1)
+    if len(data) > MOST_LINE_BYTES:
+        raise DataError(f"longer than {MOST_LINE_BYTES >> 20} MiB; give it as .jsonl, one row a line", file=file)
+    if not data.strip():
+        return []
+    try:
+        rows = json.loads(decode(data, file, offset, broken, ledger))
+    except json.JSONDecodeError as error:
+        raise DataError(
+            f"not JSON ({error.msg} at column {error.colno}); mend the file", file=file, line=error.lineno
+        ) from None
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"not JSON that can be read ({error}); mend the file", file=file) from None
+    if not isinstance(rows, list):
+        raise DataError(
+            f"should be a list of rows, is a {type(rows).__name__}; give a list, or .jsonl with one row a line",
+            file=file,
+        )
+    return rows

@@ -1,24 +1,33 @@
-"""Exact answers to held-out instructions: the world's by what was held out, the user's own as a group beside them."""
+"""Answers to held-out instructions: the world's by what was held out, the user's own as a group beside them.
+
+An exact match says little of a free answer. So of the user's own it is also told how likely the right answer is (bits per byte:
+lower is better, and needs no luck in the wording), and how much of it stands in the model's answer (ROUGE-L).
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from trivium.base.files import read_jsonl
 from trivium.base.words import Message
 from trivium.data.intake import OWN_LEVEL
-from trivium.evaluate.intervals import proportion
+from trivium.evaluate.intervals import mean, proportion, ratio
 from trivium.evaluate.scores import score_row
+from trivium.evaluate.writing import rouge_values
 from trivium.generate import Generator
 from trivium.generate.openings import request_start
+from trivium.generate.options import Ask, log_likelihoods
 from trivium.world.check import check
 
 NAME = "instructions"
 HOW = "held-out phrasings of trained families; greedy, normalised exact match"
 OWN = "held-out rows of your own data, exact match"
+BITS, ROUGE = "answer_bits_per_byte", "answer_rouge_l"
 NOTES = {"phrasing": HOW, OWN_LEVEL: OWN}  # of the levels that are also told by family
 
 
@@ -67,6 +76,34 @@ def score_instructions(
             same = [one for one in chosen if one.item["family"] == family]
             rows.append(_share(f"{NAME}/family/{shown}", name, same, note))
     return rows, [one.answer or "" for one in marked]
+
+
+def free_rows(
+    name: str, generator: Generator, items: Sequence[dict[str, Any]], answers: Sequence[str], *, chat: bool
+) -> list[dict[str, Any]]:
+    """How near a model comes to the right answers of the user's own rows among `items`, where it said `answers`: bits per byte
+    of the right ones after their request, and ROUGE-L where rouge-score is installed. What is longer than the model reads is
+    left out of the first and counted."""
+    marked = [Marked(item, said) for item, said in zip(items, answers, strict=True) if item["level"] == OWN_LEVEL]
+    tokenizer, limit = generator.tokenizer, generator.model.shape.max_positions
+    asks, sizes = [], []
+    for one in marked:
+        prompt = prompt_ids(generator, one.item["messages"], chat=chat)
+        answer = tokenizer.encode(one.item["answer"] if chat else f" {one.item['answer']}")
+        if prompt and answer and len(prompt) + len(answer) <= limit:
+            asks.append(Ask(tuple(prompt), (tuple(answer),)))
+            sizes.append(len(one.item["answer"].encode("utf-8")))
+    if not asks:
+        return []
+    nats = [-told[0].total for told in log_likelihoods(generator.model, asks)]
+    left = len(marked) - len(asks)
+    note = "of the right answer, after its request; lower is better" + (f"; {left} too long to be read" if left else "")
+    bits = [value / math.log(2) for value in nats]
+    rows = [score_row(BITS, name, ratio(bits, [float(size) for size in sizes]), "bits", note)]
+    if find_spec("rouge_score") is not None:
+        values = rouge_values([one.item["answer"] for one in marked], [one.answer or "" for one in marked])["rougeLsum"]
+        rows.append(score_row(ROUGE, name, mean(values), "share", "of the greedy answer, rougeLsum, stemmed"))
+    return rows
 
 
 def answer_items(

@@ -6,7 +6,7 @@ memory at a time. Nothing is printed here, and nothing is written.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,11 +80,15 @@ def compare(
             for answer, ids, own, last in zip(answers, asked, spoken, newest, strict=True)
         ]
     if (run_folder / "reward" / "trivium" / "normaliser.json").is_file():
-        judge = _judge(run_folder / "reward", device)
+        from trivium.evaluate.own_requests import reward_of
+
+        judge = reward_of(run_folder / "reward", device)
         for stage in chosen:
-            said[stage] = [
-                replace(one, reward=judge(prompt, one.answer)) for prompt, one in zip(prompts, said[stage], strict=True)
+            asked_and_said = [
+                ([Message("user", prompt)], one.answer) for prompt, one in zip(prompts, said[stage], strict=True)
             ]
+            rewards = judge(asked_and_said)
+            said[stage] = [replace(one, reward=value) for one, value in zip(said[stage], rewards, strict=True)]
     return [_row(prompt, {stage: said[stage][number] for stage in chosen}) for number, prompt in enumerate(prompts)]
 
 
@@ -108,28 +112,6 @@ def compare_runs(
         Row(rows[0].prompt, *(joined(rows, part) for part in ("answers", "explanations", "changes")))
         for rows in zip(*tables, strict=True)
     ]
-
-
-def _judge(folder: Path, device: str) -> Callable[[str, Answer], float | None]:
-    """The reward of an answer to a prompt; None of one that is longer than the reward model reads."""
-    import torch
-
-    from trivium.base.device import choose_machine
-    from trivium.rl.judgements import conversation_ids
-    from trivium.rl.rewards import load_reward
-    from trivium.tokenizer import Tokenizer
-
-    machine = choose_machine(device, 0, "float32")
-    reward, tokenizer = load_reward(folder, machine.device), Tokenizer.load(folder)
-
-    def judged(prompt: str, answer: Answer) -> float | None:
-        ids = conversation_ids(tokenizer, [Message("user", prompt)], answer.text, answer.ended)
-        if len(ids) > reward.model.shape.max_positions:
-            return None
-        lengths = torch.tensor([len(ids)], device=machine.device)
-        return float(reward(torch.tensor([ids], device=machine.device), lengths))
-
-    return judged
 
 
 def _choose(run_folder: Path, stages: Sequence[str] | None) -> list[str]:

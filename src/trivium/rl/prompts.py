@@ -48,7 +48,7 @@ def load_prompts(gathered: Path, kind: Prompts, tokenizer: Tokenizer, room: int)
         what = (
             f"all {dropped} requests are as long as all that the model reads ({room} tokens); give shorter ones"
             if dropped
-            else "no open requests to answer; ask a source of kind world for prompts"
+            else "no open requests to answer; add a source of kind requests (your own) or world to gather.sources"
             if kind == "open"
             else "no instructions with a right answer; add some to gather.sources"
         )

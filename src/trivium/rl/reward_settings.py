@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -147,9 +147,19 @@ def faults_of(settings: RewardedSettings, sections: Mapping[str, Any]) -> list[s
     if settings.prompts == "open":
         blind = sorted({part.kind for part in settings.reward if isinstance(part, NEEDS_REFERENCE)})
         faults += [f"the reward '{kind}' needs right answers; set prompts: instructions" for kind in blind]
+    if gather and getattr(settings, "fresh_ratings", "none") != "none":
+        faults += rater_faults("fresh_ratings", gather.sources)
     if any(isinstance(part, JsonSchema) for part in settings.reward) and find_spec("jsonschema") is None:
         faults.append("the reward 'json' needs jsonschema: pip install 'trivium-lm[rewards]'")
     return faults
+
+
+def rater_faults(name: str, sources: Iterable[Any]) -> list[str]:
+    """What is wrong where the simulated rater, asked for by the setting `name`, is to judge requests that are not the world's."""
+    own = any(source.kind == "requests" for source in sources)
+    other = "human" if name == "rater" else "none"
+    known = "simulated:world judges answers to the world's requests alone, and gather has requests of your own"
+    return [f"{name}: {known}; set {name}: {other}"] if own else []
 
 
 def outside(settings: RewardedSettings) -> dict[str, str] | None:

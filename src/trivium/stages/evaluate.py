@@ -4,7 +4,8 @@
 - exact answers to held-out instructions, greedy, normalised, by family and by what was held out;
 - the win rate of each aligned over the instruction-tuned model on held-out requests, by the simulated rater's true utility
   (ties split), with the KL that it was bought for; beside them what an algorithm must beat: the tuned model where the reward
-  model picks the best of several answers;
+  model picks the best of several answers; of the user's own requests, on which that rater has no say, what the reward model
+  makes of the answers, their length and the KL;
 - declared tasks, without examples and with some in the prompt;
 - where the recipe asks for it, bias: what each model finds likelier of sentences that differ in whom they are about; and privacy:
   what it remembers of planted canaries and of documents.
@@ -34,13 +35,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from trivium.evaluate.readers import Reader
-    from trivium.generate import Answer, Generator
+    from trivium.generate import Generator
     from trivium.predict.encoder import Encoder
 
 NEEDS = ("gather", "tokenize", "pretrain")
 WANTS = ("finetune", "reward", "align", "align-*")
 MODELS = ("pretrain", "finetune", "align")
-AT_ONCE = 64  # requests of which several answers are drawn together
 NOT_IN_KEY = ("require",)
 MASKED_ROWS = 8  # in a group of the bootstrap
 
@@ -201,8 +201,7 @@ def causal_run(settings: EvaluateSettings, context: Context) -> Found:
     """The measures of models that write."""
     from trivium.evaluate.fairness import fairness_scores
     from trivium.evaluate.further import further_scores, valid_row
-    from trivium.evaluate.instructions import read_heldout, score_instructions
-    from trivium.evaluate.preferences import picked_rows, read_requests, win_rate
+    from trivium.evaluate.instructions import free_rows, read_heldout, score_instructions
     from trivium.evaluate.readers import CausalReader
     from trivium.generate import load_generator
 
@@ -229,31 +228,55 @@ def causal_run(settings: EvaluateSettings, context: Context) -> Found:
         rows, answers[name] = score_instructions(
             name, generators[name], items, settings.max_new_tokens, chat=name != "pretrain"
         )
-        found.scores += rows
+        found.scores += rows + free_rows(name, generators[name], items, answers[name], chat=name != "pretrain")
         found.figures[f"exact_{name}"] = rows[0]["value"]
-    requests = read_requests(context.inputs["gather"] / "prompts" / "heldout.jsonl", settings.requests)
-    shown: list[dict[str, Any]] = []
-    if requests and "finetune" in generators:
-        tell()
-        rows, shown = win_rate(generators, requests, settings.temperature, settings.max_new_tokens, context.seed)
-        found.scores += rows
-        found.figures |= {
-            row["name"] + row["stage"].removeprefix("align"): row["value"] for row in rows if row["stage"] != "finetune"
-        }
-        if settings.best_of > 1 and "reward" in context.inputs:
-            picked = picked_rows(
-                f"finetune, best of {settings.best_of}",
-                best_answers(generators["finetune"], requests, settings, context),
-                shown,
-            )
-            found.scores += picked
-            found.figures["win_rate_best_of"] = picked[-1]["value"]
+    shown = ask_openly(generators, settings, context, found, tell)
     readers = {name: CausalReader(one, chat=name != "pretrain") for name, one in generators.items()}
     ask_tasks(settings, readers, context, found, tell)
     found.scores += fairness_scores(settings.bias, settings.privacy, generators, context)
     closed = [sample_of(item, {name: answers[name][number] for name in answers}) for number, item in enumerate(items)]
     found.samples = pick(closed, settings.samples) + shown[: settings.samples]
     return found
+
+
+def ask_openly(
+    generators: Mapping[str, Generator],
+    settings: EvaluateSettings,
+    context: Context,
+    found: Found,
+    tell: Callable[[], None],
+) -> list[dict[str, Any]]:
+    """Put the held-out open requests to every model: those of the world to the simulated rater's true utility, the user's own
+    to the reward model alone. Returns the samples; the scores go into `found`."""
+    from trivium.data.intake import OWN_KIND
+    from trivium.evaluate.own_requests import own_requests, reward_of
+    from trivium.evaluate.preferences import best_answers, picked_rows, read_requests, win_rate
+
+    requests = read_requests(context.inputs["gather"] / "prompts" / "heldout.jsonl", settings.requests)
+    if not requests or "finetune" not in generators:
+        return []
+    tell()
+    asked = settings.temperature, settings.max_new_tokens, context.seed
+    own = [row for row in requests if row["kind"] == OWN_KIND]
+    if own:
+        judge = reward_of(context.inputs["reward"], context.device) if "reward" in context.inputs else None
+        rows, shown = own_requests(generators, own, judge, *asked)
+        found.scores += rows
+    if len(own) == len(requests):
+        found.figures |= {row["name"]: row["value"] for row in rows if row["stage"] == "align"}
+        return shown
+    requests = [row for row in requests if row["kind"] != OWN_KIND]
+    rows, samples = win_rate(generators, requests, *asked)
+    found.scores += rows
+    found.figures |= {
+        row["name"] + row["stage"].removeprefix("align"): row["value"] for row in rows if row["stage"] != "finetune"
+    }
+    if settings.best_of > 1 and "reward" in context.inputs:
+        best = best_answers(generators["finetune"], requests, context.inputs["reward"], settings.best_of, *asked)
+        picked = picked_rows(f"finetune, best of {settings.best_of}", best, samples)
+        found.scores += picked
+        found.figures["win_rate_best_of"] = picked[-1]["value"]
+    return samples if not own else [one for pair in zip(shown, samples, strict=False) for one in pair]
 
 
 def masked_run(settings: EvaluateSettings, context: Context) -> Found:
@@ -302,40 +325,6 @@ def ask_tasks(
             found.curves.append({"name": name, "stage": stage, **curve.as_dict()})
             found.scores += score_rows(name, stage, curve)
         found.scores += recommender_rows(name, splits.train, splits.test or splits.valid, settings.asking)
-
-
-def best_answers(
-    generator: Generator, requests: Sequence[dict[str, Any]], settings: EvaluateSettings, context: Context
-) -> list[Answer]:
-    """Of several answers to each request the one that the reward model scores highest; those that ended before all others."""
-    import torch
-
-    from trivium.base.seeds import derive
-    from trivium.evaluate.instructions import prompt_ids
-    from trivium.generate import Answer
-    from trivium.generate.sampling import Sampling
-    from trivium.rl.rewards import load_reward
-    from trivium.rl.rollouts import sample_groups
-
-    tokenizer, engine = generator.tokenizer, generator.engine
-    reward = load_reward(context.inputs["reward"], generator.model.embedding.weight.device)
-    prompts = [prompt_ids(generator, row["messages"], chat=True) for row in requests]
-    sampling, seed = (
-        Sampling(settings.max_new_tokens, settings.temperature),
-        derive(context.seed, "evaluate", "best of"),
-    )
-    found = []
-    for first in range(0, len(prompts), AT_ONCE):
-        group = sample_groups(
-            engine, prompts[first : first + AT_ONCE], settings.best_of, sampling, seed, tokenizer.pad, first
-        )
-        worth = reward(group.rollout.tokens, group.totals)
-        worth = torch.where(group.rollout.ended, worth, worth - 1e6).view(-1, settings.best_of)  # (P, N)
-        for number, place in enumerate(worth.argmax(dim=1).tolist()):
-            row = number * settings.best_of + place
-            ids = tuple(group.answers[row])
-            found.append(Answer(ids, tokenizer.decode(ids).strip(), bool(group.rollout.ended[row])))
-    return found
 
 
 def gap_scores(encoder: Encoder, settings: EvaluateSettings, context: Context) -> list[dict[str, Any]]:

@@ -29,6 +29,7 @@ from trivium.data.prepare import StepSettings
 from trivium.data.sources import Source, expected_bytes, names_of, read
 from trivium.data.sources.files import FilesSource
 from trivium.data.sources.instructions import InstructionsSource
+from trivium.data.sources.requests import RequestsSource
 from trivium.data.sources.world import WorldSource
 from trivium.data.twins import Twins
 
@@ -70,7 +71,7 @@ class GatherSettings(StepSettings):
 
     @model_validator(mode="after")
     def _all_have_weights(self) -> GatherSettings:
-        texts = [source for source in self.sources if not isinstance(source, InstructionsSource)]
+        texts = [source for source in self.sources if not isinstance(source, InstructionsSource | RequestsSource)]
         weights = [getattr(source, "weight", None) for source in texts]
         if any(weights) and not all(weights):
             raise ValueError("give a weight to every source of text (all of kind files), or to none")

@@ -213,12 +213,9 @@ def masked_plan(settings: PretrainSettings, tokenizer: Tokenizer, train: Shard, 
     from trivium.evaluate.masked import masked_scores, unigram_loss
     from trivium.train.masked import hidden_tokens, masked_loss
 
-    if train.sections:
-        raise UserError(
-            "gather.sources have weights, by which only causal pre-training mixes; take them away, or set objective: causal"
-        )
     how = (tokenizer, settings.masking, settings.pairs, settings.length)
     rows, unseen = MaskedRows(train, *how, context.seed), MaskedRows(valid, *how, 0)
+    rows.require(settings.steps * settings.batch_size)
     first = rows.epoch(0)
     if settings.pairs != "none":
         note = f"{len(first):,} pairs in the first epoch, {first.labels.mean():.1%} of them with label 1"

@@ -10,7 +10,7 @@ reward model learns from is in `preferences.jsonl`: all rounds so far.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -67,6 +67,14 @@ class RateSettings(Settings):
     )
 
 
+def check(settings: RateSettings, sections: Mapping[str, Any]) -> list[str]:
+    """What can be known to be wrong before there is any answer, a sentence each."""
+    from trivium.rl.reward_settings import rater_faults
+
+    gather = sections.get("gather")
+    return rater_faults("rater", gather.sources) if gather and settings.rater != "human" else []
+
+
 def run(settings: RateSettings, context: Context) -> dict[str, Any]:
     """Sample, have judged, and write `preferences.jsonl`. Returns the headline figures.
 
@@ -78,7 +86,8 @@ def run(settings: RateSettings, context: Context) -> dict[str, Any]:
     requests = list(read_jsonl(source))[: settings.requests] if source.exists() else []
     if len(requests) < LEAST:
         raise DataError(
-            f"{len(requests)} open requests and {LEAST} are needed; ask a source of kind world for more prompts",
+            f"{len(requests)} open requests and {LEAST} are needed; add a source of kind requests (your own) to gather.sources, "
+            "or more prompts of the world",
             file=source,
         )
     before = context.inputs.get("rate_before")

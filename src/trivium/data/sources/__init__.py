@@ -11,10 +11,11 @@ from typing import Annotated
 from pydantic import Field
 
 from trivium.data.intake import Intake, Item, Part
-from trivium.data.sources import files, instructions, python_docs, world
+from trivium.data.sources import files, instructions, python_docs, requests, world
 from trivium.data.sources.files import Documents, FilesSource
 from trivium.data.sources.instructions import InstructionsSource
 from trivium.data.sources.python_docs import PythonDocsSource
+from trivium.data.sources.requests import RequestsSource
 from trivium.data.sources.world import WorldSource
 
 LACKING = {
@@ -23,9 +24,11 @@ LACKING = {
         "instructions to learn from",
         "a source of kind instructions (your own), or of kind world with instructions above 0",
     ),
-    "prompts": ("open requests to answer", "a source of kind world with more prompts"),
+    "prompts": ("open requests to answer", "a source of kind requests (your own), or of kind world with more prompts"),
 }
-Source = Annotated[WorldSource | PythonDocsSource | FilesSource | InstructionsSource, Field(discriminator="kind")]
+Source = Annotated[
+    WorldSource | PythonDocsSource | FilesSource | InstructionsSource | RequestsSource, Field(discriminator="kind")
+]
 
 
 def read(source: Source, name: str, intake: Intake, prepared: Documents | None = None) -> Iterator[Item]:
@@ -40,6 +43,8 @@ def read(source: Source, name: str, intake: Intake, prepared: Documents | None =
             return files.read(source, name, intake, prepared)
         case InstructionsSource():
             return instructions.read(source, name, intake)
+        case RequestsSource():
+            return requests.read(source, name, intake)
 
 
 def names_of(sources: tuple[Source, ...]) -> list[str]:
@@ -66,6 +71,8 @@ def promised(source: Source, part: Part) -> int | None:
             return {"documents": None, "instructions": source.instructions, "prompts": source.prompts}[part]
         case InstructionsSource():
             return None if part == "instructions" else 0
+        case RequestsSource():
+            return None if part == "prompts" else 0
         case FilesSource() | PythonDocsSource():
             return None if part == "documents" else 0
 
@@ -92,5 +99,5 @@ def expected_bytes(source: Source) -> int:
             return round(source.tokens * world.CHARACTERS_PER_TOKEN)
         case PythonDocsSource():
             return python_docs.EXPECTED_BYTES
-        case FilesSource() | InstructionsSource():
+        case FilesSource() | InstructionsSource() | RequestsSource():
             return files.size_of(source.path)

@@ -20,13 +20,10 @@ from trivium.base.words import Message
 from trivium.data.conversations import messages_of
 from trivium.data.find import find_files
 from trivium.data.intake import OWN_LEVEL, Intake, Item
-from trivium.data.ledger import Ledger
-from trivium.data.opened import open_data
 from trivium.data.pieces import Broken
-from trivium.data.rows import MOST_LINE_BYTES, read_rows, text_of
-from trivium.data.text import clean, decode, skip_byte_order_mark
+from trivium.data.rows import LIST, rows_in, text_of
+from trivium.data.text import clean
 
-LIST = ".json"
 SUFFIXES = (".jsonl", LIST)
 
 
@@ -49,7 +46,7 @@ def read(source: InstructionsSource, name: str, intake: Intake) -> Iterator[Item
     count = 0
     for file in found:
         before = count
-        for place, line, row in _rows(file, source.broken, intake.ledger):
+        for place, line, row in rows_in(file, source.broken, intake.ledger):
             count += 1
             try:
                 yield from _item(row, place, line, source, name, intake)
@@ -90,48 +87,16 @@ def _messages(row: Mapping[str, Any], place: Path | str, line: int | None) -> Se
             file=place,
             line=line,
         )
-    instruction, output = (text_of(row, field, place, line) for field in ("instruction", "output"))
+    asked, output = instruction_of(row, place, line), text_of(row, "output", place, line)
+    if not output.strip():
+        raise DataError("is empty; give the words or take the row out", file=place, line=line, field="output")
+    return Message("user", asked), Message("assistant", output)
+
+
+def instruction_of(row: Mapping[str, Any], place: Path | str, line: int | None) -> str:
+    """'instruction' of a row and, below it, its 'input'. Raises DataError where it is empty or no text."""
+    instruction = text_of(row, "instruction", place, line)
     more = text_of(row, "input", place, line) if row.get("input") is not None else ""
-    for field, value in (("instruction", instruction), ("output", output)):
-        if not value.strip():
-            raise DataError("is empty; give the words or take the row out", file=place, line=line, field=field)
-    return Message("user", f"{instruction}\n\n{more}" if more.strip() else instruction), Message("assistant", output)
-
-
-def _rows(file: Path, broken: Broken, ledger: Ledger) -> Iterator[tuple[Path | str, int | None, Mapping[str, Any]]]:
-    """(place, line, row): a row of a .json list has no line of its own, its place holds its number instead."""
-    if file.suffix.lower() != LIST:
-        for line, row in read_rows(file, broken, ledger):
-            yield file, line, row
-        return
-    for number, row in enumerate(_list(file, broken, ledger)):
-        place = f"{file}[{number}]"
-        if not isinstance(row, dict):
-            raise DataError(
-                f"a row is a JSON object, this is a {type(row).__name__}; mend it or take it out", file=place
-            )
-        yield place, None, row
-
-
-def _list(file: Path, broken: Broken, ledger: Ledger) -> list[Any]:
-    with open_data(file) as opened:
-        offset = skip_byte_order_mark(opened, file)
-        data = opened.read(MOST_LINE_BYTES + 1)
-    if len(data) > MOST_LINE_BYTES:
-        raise DataError(f"longer than {MOST_LINE_BYTES >> 20} MiB; give it as .jsonl, one row a line", file=file)
-    if not data.strip():
-        return []
-    try:
-        rows = json.loads(decode(data, file, offset, broken, ledger))
-    except json.JSONDecodeError as error:
-        raise DataError(
-            f"not JSON ({error.msg} at column {error.colno}); mend the file", file=file, line=error.lineno
-        ) from None
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"not JSON that can be read ({error}); mend the file", file=file) from None
-    if not isinstance(rows, list):
-        raise DataError(
-            f"should be a list of rows, is a {type(rows).__name__}; give a list, or .jsonl with one row a line",
-            file=file,
-        )
-    return rows
+    if not instruction.strip():
+        raise DataError("is empty; give the words or take the row out", file=place, line=line, field="instruction")
+    return f"{instruction}\n\n{more}" if more.strip() else instruction

@@ -1,0 +1,103 @@
+"""What alignment changed on the user's own requests, of which the simulated rater knows nothing.
+
+What people prefer is only theirs to say: a later round of rating measures it. Here stands what can be had without them: how
+far each aligned model moved, how long its answers are, and what the reward model makes of them. The last is what alignment
+followed, so a high figure says that it was followed, not that people agree; its note says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from trivium.base.device import choose_machine
+from trivium.base.words import Message
+from trivium.evaluate.intervals import mean
+from trivium.evaluate.preferences import answer_requests, sequence_kl
+from trivium.evaluate.scores import score_row
+from trivium.generate import Answer, Generator
+from trivium.rl.judgements import conversation_ids
+from trivium.rl.rewards import load_reward
+from trivium.tokenizer import Tokenizer
+
+AT_ONCE = 64
+PROXY = "the reward model, which alignment followed: no proof that people agree"
+Judge = Callable[[Sequence[tuple[Sequence[Message], Answer]]], list[float | None]]
+
+
+def reward_of(folder: Path, device: str = "auto") -> Judge:
+    """The reward model in `folder` as a function of (prompt, answer) pairs: their normalised rewards, None for what is longer
+    than it reads."""
+    machine = choose_machine(device, 0, "float32")
+    reward, tokenizer = load_reward(folder, machine.device), Tokenizer.load(folder)
+    limit = reward.model.shape.max_positions
+
+    def judge(pairs: Sequence[tuple[Sequence[Message], Answer]]) -> list[float | None]:
+        rows = [conversation_ids(tokenizer, prompt, answer.text, answer.ended) for prompt, answer in pairs]
+        found: list[float | None] = [None] * len(rows)
+        short = [number for number, ids in enumerate(rows) if len(ids) <= limit]
+        for first in range(0, len(short), AT_ONCE):
+            numbers = short[first : first + AT_ONCE]
+            lengths = torch.tensor([len(rows[number]) for number in numbers])
+            tokens = torch.full((len(numbers), int(lengths.max())), tokenizer.pad)
+            for place, number in enumerate(numbers):
+                tokens[place, : len(rows[number])] = torch.tensor(rows[number])
+            told = reward(tokens.to(machine.device), lengths.to(machine.device)).tolist()
+            for number, value in zip(numbers, told, strict=True):
+                found[number] = value
+        return found
+
+    return judge
+
+
+def own_requests(
+    generators: Mapping[str, Generator],
+    requests: Sequence[dict[str, Any]],
+    judge: Judge | None,
+    temperature: float,
+    max_new_tokens: int,
+    seed: int,
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Scores of the tuned and the aligned models, and the answers of all as samples; `judge` is a reward model, if any."""
+    answers = {
+        name: answer_requests(generator, requests, temperature, max_new_tokens, seed, chat=name != "pretrain")
+        for name, generator in generators.items()
+    }
+    prompts = [[Message(turn["role"], turn["content"]) for turn in row["messages"]] for row in requests]
+    tuned = [name for name in answers if name != "pretrain"]
+    rewards = {name: judge(list(zip(prompts, answers[name], strict=True))) for name in tuned} if judge else {}
+    rows = []
+    for name in tuned:
+        said = answers[name]
+        rows.append(score_row("answer_tokens", name, mean([float(len(one.ids)) for one in said]), "tokens"))
+        if name in rewards:
+            known = [value for value in rewards[name] if value is not None]
+            rows += [score_row("reward", name, mean(known), "rewards", PROXY)] if known else []
+        if name == "finetune":
+            continue
+        kl = sequence_kl(generators[name], generators["finetune"], requests, said)
+        rows.append(score_row("kl", name, mean(kl), "nats", "to the fine-tuned model, summed over an answer"))
+        if name in rewards:
+            pairs = zip(rewards[name], rewards["finetune"], strict=True)
+            wins = [
+                1.0 if new > old else 0.5 if new == old else 0.0
+                for new, old in pairs
+                if new is not None and old is not None
+            ]
+            rows += [score_row("reward_wins", name, mean(wins), "share", PROXY)] if wins else []
+    samples = [
+        {
+            "prompt": [{"role": one.role, "content": one.content} for one in prompt]
+            if len(prompt) > 1
+            else prompt[0].content,
+            "kind": row["kind"],
+            "answers": {name: found[number].text for name, found in answers.items()},
+            "reference": None,
+            "rewards": {},
+        }
+        for number, (prompt, row) in enumerate(zip(prompts, requests, strict=True))
+    ]
+    return rows, samples
