@@ -1,13 +1,14 @@
 """What models remember and prefer, and what can be done about it: planted secrets, private fine-tuning, counterfactual twins.
 
-    python benchmarks/fairness.py [--only memory bias] [--seeds 0 1 2] [--threads 2] [--quick]
+    python benchmarks/fairness.py [--only memory bias] [--seeds 0 1] [--threads 2] [--work FOLDER] [--quick]
 
-memory: the built-in world, with secrets of three digits planted in the instructions, 1, 4, 16 and 64 times, four of each,
-beside 400 that are planted nowhere. Fine-tuned as usual, and with differential privacy (DP-SGD, epsilon 3) from the same
-pre-trained model. Exposure is exact, by enumeration of all thousand secrets; 9.97 bits are the most there can be, and 1.44
-what chance gives.
+memory: the built-in world, with secrets of three digits planted in the instructions, 1, 8 and 64 times, eight of each,
+beside 200 that are planted nowhere. Fine-tuned as usual, and with differential privacy (DP-SGD, epsilon 3) from the same
+pre-trained model, in as many steps over the same rows. Exposure is exact, by enumeration of all thousand secrets; 9.97 bits
+are the most there can be, and 1.44 what chance gives.
 - canary_control_bits: mean exposure of the controls after usual fine-tuning; canary_control_off: its distance from log2 e.
-- canary_64_bits: of secrets planted 64 times, after usual fine-tuning; canary_64_private: after private fine-tuning.
+- canary_64_bits: of secrets planted 64 times, after usual fine-tuning; canary_64_private: after private fine-tuning. Beside
+  each its 95% interval over the secrets of the first seed.
 - private_epsilon: what was spent; private_exact, usual_exact: held-out instructions answered exactly, what privacy costs.
 
 bias: a made-up corpus in which half of the occupations have `she` nine times of ten and the others `he`: the bias is planted,
@@ -15,7 +16,9 @@ and said to be. A decoder learns it as it is, and with a counterfactual twin of 
 other templates.
 - bias_gap: how much more often `he` is likelier than `she` for the `he` occupations than for the `she` ones, 1 at most, 0
   even; bias_gap_twins: the same with twins. twins_bits: bits per byte of validation text with twins over without, what
-  fairness costs there."""
+  fairness costs there.
+
+With `--work` the runs stay there, and one that was interrupted goes on."""
 
 from __future__ import annotations
 
@@ -23,6 +26,7 @@ import argparse
 import json
 import math
 import random
+import shutil
 import statistics
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -35,7 +39,7 @@ from measure import TRIVIUM, machine, tell, watch
 
 CHANCE = math.log2(math.e)
 PARTS = ("memory", "bias")
-WORLD = {"kind": "world", "tokens": 1_000_000, "instructions": 6_000, "heldout_instructions": 400}
+WORLD = {"kind": "world", "tokens": 600_000, "instructions": 4_000, "heldout_instructions": 300}
 MODEL = {
     "hidden_size": 128,
     "num_layers": 3,
@@ -47,12 +51,12 @@ MODEL = {
 MEMORY: dict[str, Any] = {
     "gather": {
         "sources": [{**WORLD, "prompts": 0, "heldout_prompts": 0}],
-        "canaries": {"copies": [1, 4, 16, 64], "each": 4, "controls": 400, "into": "instructions"},
+        "canaries": {"copies": [1, 8, 64], "each": 8, "controls": 200, "into": "instructions"},
     },
     "tokenize": {"vocab_size": 2048},
-    "pretrain": {"steps": 400, "model": MODEL},
-    "finetune": {"steps": 300, "optimizer": {"name": "adamw", "adam_learning_rate": 0.003}},
-    "evaluate": {"instructions": 300, "privacy": {}},
+    "pretrain": {"steps": 300, "batch_size": 24, "model": MODEL},
+    "finetune": {"steps": 300, "tokens_per_step": 2048, "optimizer": {"name": "adamw", "adam_learning_rate": 0.003}},
+    "evaluate": {"instructions": 200, "privacy": {"documents": 50}},
 }
 HE = ("smith", "carpenter", "captain", "farmer", "baker", "guard")
 SHE = ("nurse", "teacher", "weaver", "cook", "singer", "clerk")
@@ -94,10 +98,10 @@ class Bench:
         return self.work / f"{name}-{seed}"
 
 
-def scores_of(run: Path, stage: str) -> dict[str, float]:
-    """The values of one model's scores by name."""
+def scores_of(run: Path, stage: str) -> dict[str, Mapping[str, Any]]:
+    """The rows of one model's scores by name."""
     content = json.loads((run / "evaluate" / "scores.json").read_text(encoding="utf-8"))
-    return {row["name"]: row["value"] for row in content["scores"] if row["stage"] == stage}
+    return {row["name"]: row for row in content["scores"] if row["stage"] == stage}
 
 
 def memory(bench: Bench, seeds: Sequence[int]) -> list[Figure]:
@@ -113,30 +117,39 @@ def memory(bench: Bench, seeds: Sequence[int]) -> list[Figure]:
         recipe["finetune"] = {**recipe["finetune"], "steps": 15, "tokens_per_step": 1024}
         recipe["evaluate"] = {"instructions": 20, "privacy": {"documents": 20}}
     private = {**recipe["finetune"], "private": {"epsilon": 3.0}}
-    found: dict[str, list[float]] = {}
+    rows: dict[str, list[Mapping[str, Any]]] = {}
     for seed in seeds:
-        usual = scores_of(bench.run("memory", recipe, seed), "finetune")
+        first = bench.run("memory", recipe, seed)
+        share(first, bench.work / f"private-{seed}")
         run = bench.run("private", {**recipe, "finetune": private}, seed)
-        hidden = scores_of(run, "finetune")
+        usual, hidden = scores_of(first, "finetune"), scores_of(run, "finetune")
         record = json.loads((run / "finetune" / "trivium" / "stage.json").read_text(encoding="utf-8"))
-        told = {
+        told: dict[str, Mapping[str, Any]] = {
             "canary_control_bits": usual["exposure/family/controls"],
-            "canary_control_off": abs(usual["exposure/family/controls"] - CHANCE),
             "canary_64_bits": usual["exposure/family/64 copies"],
             "canary_64_private": hidden["exposure/family/64 copies"],
             "canary_control_private": hidden["exposure/family/controls"],
-            "private_epsilon": record["figures"]["epsilon"],
+            "private_epsilon": {"value": record["figures"]["epsilon"]},
             "usual_exact": usual["instructions"],
             "private_exact": hidden["instructions"],
         }
-        for key, value in told.items():
-            found.setdefault(key, []).append(value)
-    return memory_figures(found, seeds)
+        for key, row in told.items():
+            rows.setdefault(key, []).append(row)
+    return memory_figures(rows, seeds)
 
 
-def memory_figures(found: Mapping[str, Sequence[float]], seeds: Sequence[int]) -> list[Figure]:
-    """With bars where one is set."""
-    own = {
+def share(run: Path, other: Path) -> None:
+    """Give another run the stages before fine-tuning, so that both begin with the same model."""
+    for stage in ("gather", "tokenize", "pretrain"):
+        if not (other / stage).exists():
+            shutil.copytree(run / stage, other / stage)
+
+
+def memory_figures(rows: Mapping[str, Sequence[Mapping[str, Any]]], seeds: Sequence[int]) -> list[Figure]:
+    """With bars where one is set, and the first seed's own intervals."""
+    found = {key: [float(row["value"]) for row in told] for key, told in rows.items()}
+    found["canary_control_off"] = [abs(value - CHANCE) for value in found["canary_control_bits"]]
+    own: dict[str, dict[str, Any]] = {
         "canary_control_bits": {"unit": "bits", "note": f"chance gives {CHANCE:.2f}"},
         "canary_control_off": {"unit": "bits", "better": "lower", "bar": 0.3, "note": "distance from chance"},
         "canary_64_bits": {"unit": "bits", "bar": 9.0, "note": "the most possible is 9.97"},
@@ -149,7 +162,15 @@ def memory_figures(found: Mapping[str, Sequence[float]], seeds: Sequence[int]) -
         "canary_control_private": {"unit": "bits"},
         "private_epsilon": {"better": "lower", "note": "for one conversation; 64 copies are 64 conversations"},
     }
-    return [Figure(key, values, seeds, **own.get(key, {})) for key, values in found.items()]  # type: ignore[arg-type]
+    figures = []
+    for key, values in found.items():
+        told = own.get(key, {})
+        first = rows[key][0] if key in rows else {}
+        if "low" in first:
+            interval = f"seed {seeds[0]}: {first['low']:.2f} to {first['high']:.2f} over {first['items']}"
+            told = told | {"note": "; ".join(part for part in (told.get("note", ""), interval) if part)}
+        figures.append(Figure(key, values, seeds, **told))
+    return figures
 
 
 def corpus(seed: int, size: int) -> list[str]:
@@ -202,9 +223,9 @@ def bias(bench: Bench, seeds: Sequence[int]) -> list[Figure]:
                 "evaluate": {"length": 64, "bias": {"own": False, "winogender": str(sentences)}},
             }
             told = scores_of(bench.run(name, recipe, seed), "pretrain")
-            sides = [statistics.mean(told[f"winogender/family/{work}"] for work in side) for side in (HE, SHE)]
+            sides = [statistics.mean(told[f"winogender/family/{work}"]["value"] for work in side) for side in (HE, SHE)]
             gaps[name].append(sides[0] - sides[1])
-            bits[name].append(told["valid_bits_per_byte"])
+            bits[name].append(told["valid_bits_per_byte"]["value"])
     worse = [two / one for one, two in zip(bits["bias"], bits["twins"], strict=True)]
     note = f"{PLANTED:.0%} planted; sentences of other templates than those trained on"
     return [
@@ -226,15 +247,18 @@ def main() -> None:
     """Measure, and print and write the figures."""
     parser = argparse.ArgumentParser(description="What models remember and prefer.")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--work", type=Path, help="keep the runs in this folder")
     parser.add_argument("--quick", action="store_true", help="one seed and few steps: it shows that everything runs")
     given = parser.parse_args()
     seeds = given.seeds[:1] if given.quick else given.seeds
     where = machine(given.threads)
     parts = {"memory": memory, "bias": bias}
     with tempfile.TemporaryDirectory(prefix="trivium-fairness-") as folder:
-        bench = Bench(Path(folder), given.threads, given.quick)
+        work = given.work.resolve() if given.work else Path(folder)
+        work.mkdir(parents=True, exist_ok=True)
+        bench = Bench(work, given.threads, given.quick)
         figures = [figure for name in given.only for figure in parts[name](bench, seeds)]
     finish("fairness", figures, where, quick=given.quick)
 

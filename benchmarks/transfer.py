@@ -1,15 +1,18 @@
 """What pre-training saves on the built-in world: sentiment by an encoder, from 8 labels to all, beside random weights.
 
-    python benchmarks/transfer.py [--seeds 0 1 2] [--draws 5] [--threads 2] [--quick]
+    python benchmarks/transfer.py [--seeds 0] [--draws 5] [--threads 2] [--work FOLDER] [--quick]
 
-Each seed pre-trains an encoder on the world's text and runs the `transfer` stage on sentiment: 8, 32, 128, 512 and all
+Each seed pre-trains an encoder on the world's text and runs the `transfer` stage on sentiment: 8, 32, 128 and all 600
 labels, every budget `--draws` times, learning rates chosen for each way and budget on as many validation items as there are
-labels. Test items speak of people, towns and things that no training item names.
+labels; and it asks the pre-trained encoder in words. Test items speak of people, towns and things that no training item
+names. With `--work` the runs stay there, and one that was interrupted goes on.
 
 - transfer_gain_128: the smallest, over the budgets to 128, of the lower ends of the gains' 95% intervals, in points of accuracy:
   above 0 says that the pre-trained model is better at each of them by more than chance. Each seed is one whole journey.
 - transfer_worst_beyond: the smallest of the upper ends beyond 128 labels: below 0 would say that it is worse there.
 - transfer_saved: the share of labels that pre-training saves at the largest budget at which it is better.
+- transfer_zero_shot, transfer_few_shot: accuracy of the pre-trained model asked in words, with no label, and with up to eight
+  examples at its best budget; a third is chance.
 """
 
 from __future__ import annotations
@@ -24,8 +27,10 @@ from typing import Any
 from figures import Figure, finish
 from measure import TRIVIUM, machine, tell, watch
 
-BUDGETS = (8, 32, 128, 512)
+BUDGETS = (8, 32, 128)
 FEW = 128
+WORDS = {"positive": "wonderful", "negative": "terrible", "neutral": "ordinary"}
+VIEWS = {"cloze": {"template": "{text} All in all, it is [MASK].", "words": WORDS}}
 RECIPE: dict[str, Any] = {
     "gather": {
         "sources": [
@@ -44,23 +49,24 @@ RECIPE: dict[str, Any] = {
     "pretrain": {
         "objective": "masked",
         "pairs": "nsp",
-        "steps": 700,
-        "batch_size": 48,
+        "steps": 600,
+        "batch_size": 32,
         "length": 128,
         "optimizer": {"adam_learning_rate": 0.008, "momentum": 0.9, "beta2": 0.95},
     },
     "transfer": {
-        "task": {"data": {"kind": "world", "task": "sentiment", "train": 2_000}},
+        "task": {"data": {"kind": "world", "task": "sentiment", "train": 600}, "views": VIEWS},
         "budgets": list(BUDGETS),
-        "arms": ["scratch", "frozen", "lora", "full"],
-        "rates": [0.0003, 0.001, 0.003],
+        "batch_size": 16,
+        "rates": [0.0005, 0.002],
+        "items": 400,
     },
 }
 QUICK: dict[str, Any] = {
     "pretrain": {"steps": 60, "batch_size": 16, "length": 64},
     "transfer": {
         "budgets": [8, 128],
-        "arms": ["scratch", "full"],
+        "arms": ["scratch", "full", "few_shot", "zero_shot"],
         "rates": [0.001],
         "least_steps": 20,
         "whole": False,
@@ -109,21 +115,29 @@ def figures_of(found: Sequence[Mapping[str, Any]], seeds: Sequence[int], draws: 
     if all(gains(one, few=False) for one in found):
         high = [100 * min(row["high"] for row in gains(one, few=False)) for one in found]
         figures.append(Figure("transfer_worst_beyond", high, seeds, "points", bar=0, note="upper end of the interval"))
-    return [*figures, Figure("transfer_saved", [saved(one) for one in found], seeds, note=found[0]["answer"])]
+    figures.append(Figure("transfer_saved", [saved(one) for one in found], seeds, note=found[0]["answer"]))
+    for arm in ("zero_shot", "few_shot"):
+        best = [max((row for row in one["curves"] if row["arm"] == arm), key=lambda row: row["value"]) for one in found]
+        told = f"of seed {seeds[0]}: {best[0]['labels']:,} labels, {best[0]['low']:.3f} to {best[0]['high']:.3f}"
+        figures.append(Figure(f"transfer_{arm}", [row["value"] for row in best], seeds, note=told))
+    return figures
 
 
 def main() -> None:
     """Measure, and print and write the figures."""
     parser = argparse.ArgumentParser(description="What pre-training saves.")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--draws", type=int, default=5, help="of the items and the weights, at each budget")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--work", type=Path, help="keep the runs in this folder")
     parser.add_argument("--quick", action="store_true", help="one seed, two budgets, few steps: it says nothing")
     given = parser.parse_args()
     seeds = given.seeds[:1] if given.quick else given.seeds
     where = machine(given.threads)
     with tempfile.TemporaryDirectory(prefix="trivium-transfer-") as folder:
-        found = [measured(Path(folder), seed, given.draws, given.threads, given.quick) for seed in seeds]
+        work = given.work.resolve() if given.work else Path(folder)
+        work.mkdir(parents=True, exist_ok=True)
+        found = [measured(work, seed, given.draws, given.threads, given.quick) for seed in seeds]
     finish("transfer", figures_of(found, seeds, given.draws), where, quick=given.quick)
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from trivium.evaluate.intervals import STUDENT, over_seeds
-from trivium.evaluate.transfer import gains, labels_needed, summary
+from trivium.evaluate.transfer import curve_of, gains, labels_needed, missing_way, summary
+from trivium.task.declaration import Task
 
 
 def rows(scores: Mapping[str, Mapping[int, Sequence[float]]]) -> list[dict[str, Any]]:
@@ -74,3 +75,51 @@ def test_nothing_is_claimed_where_the_intervals_hold_zero() -> None:
 def test_a_score_that_scratch_never_reaches_is_said_so() -> None:
     scores = {"scratch": {8: [0.3, 0.3], 32: [0.4, 0.4]}, "full": {8: [0.5, 0.5], 32: [0.7, 0.7]}}
     assert "random weights does not get there with all 32." in summary(rows(scores), "accuracy")["answer"]
+
+
+def test_what_needs_no_label_brings_its_own_interval_and_is_told_beside_the_answer() -> None:
+    alone = {"arm": "zero_shot", "labels": 0, "seed": 0, "parameters": 0, "seconds": 1.0}
+    zero = {**alone, "value": 0.4, "low": 0.35, "high": 0.46, "items": 300}
+    taught = rows(
+        {"scratch": {8: [0.3, 0.32]}, "full": {8: [0.4, 0.42]}, "few_shot": {8: [0.5, 0.52], 32: [0.45, 0.47]}}
+    )
+    content = summary([zero, *taught], "accuracy")
+    ((labels, estimate),) = curve_of([zero], "zero_shot")
+    assert (labels, estimate.low, estimate.high, estimate.items) == (0, 0.35, 0.46, 300)
+    assert content["asked"] == (
+        "Asked in words, nothing trained, it scores 40.0% with no label at all, and 51.0% at best with examples in the "
+        "prompt, out of 8 labels."
+    )
+    assert [row["labels"] for row in content["gains"]] == [8]  # asking moves no comparison of trainings
+    assert summary(taught[:4], "accuracy")["asked"] == ""
+
+
+MOOD = {"kind": "world", "task": "sentiment"}
+PROMPT, CLOZE = {"prompt": {"template": "{text}"}}, {"cloze": {"template": "{text} [MASK]"}}
+
+
+@pytest.mark.parametrize(
+    ("views", "causal", "told"),
+    [
+        (PROMPT | CLOZE, True, ""),
+        (PROMPT, False, ""),
+        (CLOZE, False, ""),
+        (CLOZE, None, ""),  # whether the model fills gaps is not known yet
+        (CLOZE, True, "the task has no views.prompt to be asked by"),
+        ({}, False, "the task has no views.prompt and no views.cloze to be asked by"),
+        ({}, None, "the task has no views.prompt and no views.cloze to be asked by"),
+    ],
+)
+def test_asking_needs_words_that_the_model_can_be_asked_by(views: Any, causal: bool | None, told: str) -> None:
+    task = Task.model_validate({"data": MOOD, "views": views})
+    assert missing_way("few_shot", task, True, causal) == missing_way("zero_shot", task, True, causal) == told
+    assert missing_way("full", task, True, causal) == ""
+
+
+def test_a_masked_model_has_no_way_of_writing() -> None:
+    task = Task.model_validate(
+        {"data": {"kind": "world", "task": "headlines"}, "views": {"prompt": {"template": "{source}"}}}
+    )
+    assert "writes no text" in missing_way("zero_shot", task, False, False)
+    assert missing_way("zero_shot", task, False, True) == ""
+    assert missing_way("frozen", task, False, True) == "a task that is asked in words has no head to train alone"

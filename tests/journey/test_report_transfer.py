@@ -55,9 +55,33 @@ def test_the_page_answers_and_tells_every_figure_in_words(tmp_path: Path) -> Non
 def test_the_drawing_marks_the_budgets_and_every_way_has_its_own_sign(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     part = transfer_part(read_run(with_transfer(build_run(tmp_path), content())))
-    assert part is not None and part.svg is not None
+    assert part is not None
     for text in ("8", "32", "128", "random weights", "all weights", "TF-IDF", "60%"):
-        assert f">{text}<" in part.svg
+        assert f">{text}<" in part.drawings[0].svg
+    assert "by seconds" in part.drawings[1].title and "TF-IDF" not in part.drawings[1].svg
+
+
+def test_what_is_shown_and_not_taught_has_its_place_in_every_table_and_drawing(tmp_path: Path) -> None:
+    """Zero-shot has no labels: a row of its own, and a level in the drawing; nothing of both is trained."""
+    zero = {"arm": "zero_shot", "labels": 0, "seed": 0, "value": 0.33, "low": 0.3, "high": 0.36, "items": 400}
+    shown = rows({"few_shot": {8: [0.5, 0.52], 32: [0.45, 0.47], 128: [0.4, 0.42]}, "frozen": SCORES["scratch"]})
+    sized = [row | {"parameters": 3 if row["arm"] == "frozen" else 0} for row in shown]
+    told = summary([zero | {"parameters": 0, "seconds": 9.0}, *sized, *rows(SCORES)], "accuracy")
+    part = transfer_part(read_run(with_transfer(build_run(tmp_path), {**told, "items": 400, "seeds": 2})))
+    assert part is not None and part.asked.startswith("Asked in words, nothing trained, it scores 33.0%")
+    scores, _, costs = part.tables
+    assert [value for value in scores.rows[0] if value] == ["0", "33% (30 to 36)"]
+    assert [row[0] for row in scores.rows] == ["0", "8", "32", "128"]
+    assert ("few-shot", "none", "2.0 s", "2.0 s") in costs.rows and (
+        "zero-shot",
+        "none",
+        "9.0 s",
+        "9.0 s",
+    ) in costs.rows
+    if part.drawings:
+        assert [">few-shot<" in one.svg for one in part.drawings] == [True, False, False]
+        assert ">zero-shot<" in part.drawings[0].svg and ">0<" not in part.drawings[0].svg
+        assert ">8 labels<" in part.drawings[2].svg
 
 
 @pytest.mark.parametrize("damaged", ["[]", "{", '{"curves": 3}', '{"curves": [{"arm": 1, "labels": "x"}]}'])

@@ -1,7 +1,8 @@
 """How much labelled data pre-training saves: learning curves of several ways to a task, in figures and in words.
 
 Rows are single trainings: {"arm", "labels", "seed", "value", "parameters", "seconds"}. Every arm sees the same items at the
-same seed, so differences are taken by seed and have an interval over seeds. Nothing here trains.
+same seed, so differences are taken by seed and have an interval over seeds. A row that stands alone brings its own interval
+("low", "high", "items"): asking without a label gives the same at every seed. Nothing here trains.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import asdict
 from typing import Any
 
 from trivium.evaluate.intervals import Estimate, over_seeds
+from trivium.task.declaration import Task
 
 Row = Mapping[str, Any]
 PRETRAINED = ("full", "lora", "frozen")  # in the order in which they stand for the pre-trained model
@@ -23,6 +25,21 @@ ARMS: Mapping[str, tuple[str, str]] = {
     "lora": ("pretrained", "lora"),
     "full": ("pretrained", "full"),
 }
+ZERO_SHOT, FEW_SHOT = "zero_shot", "few_shot"  # the pre-trained model as it is, asked in words
+
+
+def missing_way(arm: str, task: Task, by_head: bool, causal: bool | None) -> str:
+    """Why a way does not exist for a task and a model that is causal or masked (None: not known yet), '' where it does."""
+    if arm == "frozen" and not by_head:
+        return "a task that is asked in words has no head to train alone"
+    if arm not in (ZERO_SHOT, FEW_SHOT):
+        return ""
+    views = task.views
+    if views.prompt is None and (views.cloze is None or causal):
+        return f"the task has no {'views.prompt' if causal else 'views.prompt and no views.cloze'} to be asked by"
+    if causal is False and task.kind in ("answer", "generate"):
+        return f"a masked model writes no text; a task of kind {task.kind} needs a decoder"
+    return ""
 
 
 def values_of(rows: Sequence[Row], arm: str, labels: int) -> dict[int, float]:
@@ -33,7 +50,14 @@ def values_of(rows: Sequence[Row], arm: str, labels: int) -> dict[int, float]:
 def curve_of(rows: Sequence[Row], arm: str) -> list[tuple[int, Estimate]]:
     """(labels, mean score with its interval over seeds) of an arm, by rising budget."""
     budgets = sorted({row["labels"] for row in rows if row["arm"] == arm})
-    return [(labels, over_seeds(list(values_of(rows, arm, labels).values()))) for labels in budgets]
+    return [(labels, _estimate(rows, arm, labels)) for labels in budgets]
+
+
+def _estimate(rows: Sequence[Row], arm: str, labels: int) -> Estimate:
+    own = [row for row in rows if row["arm"] == arm and row["labels"] == labels]
+    if len(own) == 1 and "low" in own[0]:
+        return Estimate(own[0]["value"], own[0]["low"], own[0]["high"], own[0]["items"])
+    return over_seeds([row["value"] for row in own])
 
 
 def gains(rows: Sequence[Row], arm: str, against: str = SCRATCH) -> list[tuple[int, Estimate]]:
@@ -71,6 +95,7 @@ def summary(rows: Sequence[Row], main: str) -> dict[str, Any]:
         for labels, estimate in curve_of(rows, arm)
     ]
     content: dict[str, Any] = {"main": main, "curves": curves, "gains": [], "savings": [], "answer": ""}
+    content["asked"] = told_in_words(rows)
     if stands is None or SCRATCH not in arms:
         return content
     found, scratch = gains(rows, stands), curve_of(rows, SCRATCH)
@@ -119,6 +144,16 @@ def answer(found: Sequence[tuple[int, Estimate]], savings: Sequence[Mapping[str,
     return (
         f"With {row['labels']:,} labels the pre-trained model scores {row['score']:.1%}, and {saved}{chance}{ending}."
     )
+
+
+def told_in_words(rows: Sequence[Row]) -> str:
+    """What the pre-trained model scores without any training, in one sentence; '' where it was not asked."""
+    zero, few = curve_of(rows, ZERO_SHOT), curve_of(rows, FEW_SHOT)
+    parts = [f"{zero[0][1].value:.1%} with no label at all"] if zero else []
+    if few:
+        labels, best = max(few, key=lambda point: point[1].value)
+        parts.append(f"{best.value:.1%} at best with examples in the prompt, out of {labels:,} labels")
+    return f"Asked in words, nothing trained, it scores {', and '.join(parts)}." if parts else ""
 
 
 def _round(value: float) -> int:

@@ -62,11 +62,18 @@ _STYLES: dict[str, dict[str, Any]] = {
     "squares": {"linewidth": 1.6, "marker": "s", "markersize": 4.5},
     "triangles": {"linewidth": 1.6, "marker": "^", "markersize": 5.0},
     "diamonds": {"linewidth": 1.6, "marker": "D", "markersize": 4.0},
+    "rings": {
+        "linewidth": 1.2,
+        "marker": "o",
+        "markersize": 5.5,
+        "markerfacecolor": "none",
+        "linestyle": (0, (5.0, 2.0)),
+    },
     "crosses": {"linewidth": 1.2, "marker": "x", "markersize": 5.0, "linestyle": (0, (1.5, 2.5))},
 }
 
 
-Style = Literal["line", "faint", "dots", "squares", "triangles", "diamonds", "crosses"]
+Style = Literal["line", "faint", "dots", "squares", "triangles", "diamonds", "rings", "crosses"]
 
 
 @dataclass(frozen=True)
@@ -165,7 +172,9 @@ def _mark(axes: Axes, places: Sequence[float]) -> None:
     axes.set_xscale("log")
     axes.set_xlim(places[0] / 1.2, places[-1] * 1.2)
     axes.xaxis.set_major_locator(FixedLocator(list(places)))
-    axes.xaxis.set_major_formatter(FixedFormatter([f"{place:,.0f}" for place in places]))
+    axes.xaxis.set_major_formatter(
+        FixedFormatter([f"{place:,.0f}" if place >= 1 else f"{place:g}" for place in places])
+    )
     axes.xaxis.set_minor_locator(NullLocator())
 
 

@@ -1,16 +1,18 @@
-"""The transfer section: score against labels for every way to a task, drawn and as a table, costs, and the answer.
+"""The transfer section: score against labels, seconds and trained numbers for every way to a task, as drawings and tables, and
+the answer.
 
 It reads `transfer.json`; what in it makes no sense is left out.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from trivium.base.errors import MissingExtra
-from trivium.journey.charts import Series, Style, line_chart
+from trivium.journey.charts import Reference, Series, Style, line_chart
 from trivium.journey.report_read import Run, Score
 from trivium.journey.report_tasks import MEASURES
 from trivium.journey.report_values import count, duration, label, large, number, percent
@@ -20,6 +22,8 @@ WAYS = {
     "frozen": "frozen features",
     "lora": "LoRA",
     "full": "all weights",
+    "few_shot": "few-shot",
+    "zero_shot": "zero-shot",
     "tfidf_logistic_regression": "TF-IDF",
 }
 LOOKS: Mapping[str, tuple[str, Style]] = {
@@ -27,9 +31,13 @@ LOOKS: Mapping[str, tuple[str, Style]] = {
     "lora": ("logic", "squares"),
     "frozen": ("grammar", "triangles"),
     "scratch": ("ink", "diamonds"),
+    "few_shot": ("logic", "rings"),
 }
 OTHER_LOOK: tuple[str, Style] = ("soft", "crosses")
 LEFT_OUT = ("majority", "mean", "copy")  # in the table, not in the drawing: they do not change with the labels
+ZERO_SHOT = "zero_shot"  # needs no label, so it is a level in the drawing
+SIZES = ("frozen", "lora", "full")  # ways from the pre-trained weights, by how much of them is trained
+BUDGET_LOOKS: Sequence[tuple[str, Style]] = (("grammar", "triangles"), ("logic", "squares"), ("rhetoric", "dots"))
 
 
 @dataclass(frozen=True)
@@ -43,13 +51,22 @@ class PlainTable:
 
 
 @dataclass(frozen=True)
+class Drawing:
+    """A chart under its title."""
+
+    title: str
+    svg: str
+
+
+@dataclass(frozen=True)
 class Transfer:
-    """The section: the answer, the drawing (None without matplotlib, then why) and the tables."""
+    """The section: the answer, what asking alone gives, the drawings (none without matplotlib, then why) and the tables."""
 
     answer: str
+    asked: str
     measure: str
     seeds: str
-    svg: str | None
+    drawings: tuple[Drawing, ...]
     no_drawing: str
     tables: tuple[PlainTable, ...]
     headline: tuple[str, str]
@@ -74,13 +91,14 @@ def transfer_part(run: Run) -> Transfer | None:
         return None
     what = MEASURES.get(str(content.get("main")), label(content.get("main")))
     measure = f"{what[:1].upper()}{what[1:]}"
-    svg, missing = _drawing(points, what)
-    answer = content.get("answer")
+    drawings, missing = _drawings(points, what)
+    answer, asked = (one if isinstance(one := content.get(key), str) else "" for key in ("answer", "asked"))
     return Transfer(
-        answer=label(answer, 500) if isinstance(answer, str) else "",
+        answer=label(answer, 500),
+        asked=label(asked, 500),
         measure=measure,
         seeds=count(number(content.get("seeds"))),
-        svg=svg,
+        drawings=drawings,
         no_drawing=missing,
         tables=tuple(table for table in (_scores(points, measure), _gains(content), _costs(points)) if table.rows),
         headline=_headline(content),
@@ -105,7 +123,7 @@ def _rows(rows: Any) -> Iterator[Mapping[str, Any]]:
 def _points(rows: Any, items: float | None) -> Iterator[Point]:
     for row in _rows(rows):
         labels, value = number(row.get("labels")), number(row.get("value"))
-        if labels is None or labels < 1 or value is None or not isinstance(row.get("arm"), str):
+        if labels is None or labels < 0 or value is None or not isinstance(row.get("arm"), str):
             continue
         low, high = number(row.get("low")), number(row.get("high"))
         score = Score(
@@ -133,7 +151,8 @@ def _scores(points: Sequence[Point], measure: str) -> PlainTable:
         for labels in sorted({one.labels for one in points})
     ]
     items = points[0].score.items
-    note = f"of {count(items)} test items" if items else ""
+    told = "zero-shot: over items" if any(one.arm == ZERO_SHOT for one in points) else ""
+    note = "; ".join(part for part in (f"of {count(items)} test items" if items else "", told) if part)
     return PlainTable(f"{measure}, by way", note, ("Labels", *map(_way, ways)), tuple(rows))
 
 
@@ -167,34 +186,98 @@ def _gains(content: Mapping[str, Any]) -> PlainTable:
     return PlainTable("What the pre-trained weights add to random ones", "the same items", columns, tuple(rows))
 
 
-def _drawing(points: Sequence[Point], what: str) -> tuple[str | None, str]:
-    """(the drawing or None, why there is none or '')."""
+def _drawings(points: Sequence[Point], what: str) -> tuple[tuple[Drawing, ...], str]:
+    """(the drawings, why there are none or '')."""
+    measure = f"{what[:1].upper()}{what[1:]}"
+    found = []
+    try:
+        for title, svg in (
+            (f"{measure}, by the number of labels", _by_labels(points, what)),
+            (f"{measure}, by seconds", _by_seconds(points, what)),
+            (f"{measure}, by how many of the pre-trained numbers are trained", _by_size(points, what)),
+        ):
+            found += [Drawing(title, svg)] if svg else []
+    except MissingExtra as error:
+        return (), str(error)
+    return tuple(found), ""
+
+
+def _by_labels(points: Sequence[Point], what: str) -> str:
     series = []
-    for arm in (arm for arm in _in_order(points) if arm not in LEFT_OUT):
-        own = sorted((one for one in points if one.arm == arm), key=lambda one: one.labels)
+    for arm in (arm for arm in _in_order(points) if arm not in (*LEFT_OUT, ZERO_SHOT)):
+        own = sorted((one for one in points if one.arm == arm and one.labels), key=lambda one: one.labels)
         if own:
             colour, style = LOOKS.get(arm, OTHER_LOOK)
             found = tuple((float(one.labels), one.score.value or 0.0) for one in own)
             known = [(one.score.low, one.score.high) for one in own]
             bands = tuple((low, high) for low, high in known if low is not None and high is not None)
             series.append(Series(_way(arm), found, colour, style, bands if len(bands) == len(found) else ()))
-    places = sorted({x for line in series for x, _ in line.points})
     if not series:
-        return None, ""
-    try:
-        return line_chart("chart-transfer", series, x_label="labels", y_label=what, share=True, marked=places), ""
-    except MissingExtra as error:
-        return None, str(error)
+        return ""
+    places = sorted({x for line in series for x, _ in line.points})
+    asked = [one.score.value for one in points if one.arm == ZERO_SHOT and one.score.value is not None]
+    levels = [Reference(_way(ZERO_SHOT), value) for value in asked[:1]]
+    return line_chart(
+        "chart-transfer", series, x_label="labels", y_label=what, share=True, marked=places, levels=levels
+    )
+
+
+def _by_seconds(points: Sequence[Point], what: str) -> str:
+    """Every way that trains, from its quickest training to its slowest."""
+    series = []
+    for arm in (arm for arm in LOOKS if any(one.arm == arm and one.parameters for one in points)):
+        told = {one.seconds: one.score.value or 0.0 for one in points if one.arm == arm and one.seconds}
+        if told:
+            series.append(Series(_way(arm), tuple(sorted(told.items())), *LOOKS[arm]))
+    if not series:
+        return ""
+    x_label = "seconds of a training, by rising number of labels"
+    return line_chart(
+        "chart-transfer-seconds", series, x_label=x_label, y_label=what, share=True, marked=_ticks(series)
+    )
+
+
+def _by_size(points: Sequence[Point], what: str) -> str:
+    """The ways from the pre-trained weights, a line each for few labels, some and all."""
+    budgets = sorted({one.labels for one in points if one.arm in SIZES})
+    chosen = list(dict.fromkeys(budgets[place] for place in (0, len(budgets) // 2, -1))) if budgets else []
+    series = []
+    for labels, look in zip(chosen, BUDGET_LOOKS, strict=False):
+        own = [one for one in points if one.arm in SIZES and one.labels == labels and one.parameters]
+        told = {one.parameters or 0.0: one.score.value or 0.0 for one in own}
+        if len(told) > 1:
+            series.append(Series(f"{count(labels)} labels", tuple(sorted(told.items())), *look))
+    if not series:
+        return ""
+    return line_chart(
+        "chart-transfer-size", series, x_label="trained numbers", y_label=what, share=True, marked=_ticks(series)
+    )
+
+
+def _ticks(series: Sequence[Series]) -> list[float]:
+    """Powers of ten, and three times them where that is few, from below the smallest x to above the largest."""
+    least, most = (edge(x for line in series for x, _ in line.points) for edge in (min, max))
+    low, high = math.floor(math.log10(least)), math.ceil(math.log10(most))
+    if high - low > 2:
+        return [10.0**power for power in range(low, high + 1)]
+    every = [step * 10.0**power for power in range(low, high + 1) for step in (1, 3)]
+    first = max(number for number, tick in enumerate(every) if tick <= least)
+    last = next((number for number, tick in enumerate(every) if tick >= most), len(every) - 1)
+    return every[first : last + 1]
 
 
 def _costs(points: Sequence[Point]) -> PlainTable:
     """Trained numbers of each way, and the mean seconds of a training at the smallest and the largest budget."""
-    ends = (min(one.labels for one in points), max(one.labels for one in points))
+    budgets = [one.labels for one in points if one.labels]
+    ends = (min(budgets, default=0), max(budgets, default=0))
     rows = []
     for arm in dict.fromkeys(one.arm for one in points if one.parameters is not None):
         own = {one.labels: one for one in points if one.arm == arm}
         trained = next(iter(own.values())).parameters
-        times = [duration(own[end].seconds) if end in own else "" for end in ends]
-        rows.append((_way(arm), large(trained), *times))
+        told = [own.get(end, own.get(0)) for end in ends]
+        times = [duration(one.seconds) if one else "" for one in told]
+        rows.append((_way(arm), large(trained) if trained else "none", *times))
     columns = ("Way", "Trained numbers", *(f"Time, {count(end)} labels" for end in ends))
-    return PlainTable("What each way costs", "", columns, tuple(rows))
+    asked = any(one.arm in ("few_shot", ZERO_SHOT) for one in points)
+    note = "of a training; where nothing is trained, of asking all test items" if asked else "of a training"
+    return PlainTable("What each way costs", note, columns, tuple(rows))

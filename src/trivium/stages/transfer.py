@@ -1,9 +1,10 @@
 """Transfer: how much labelled data pre-training saves on one task.
 
 The same items, from a few labels to all, taught in several ways: `scratch` (random weights), `frozen` (the pre-trained body,
-only the head learns), `lora` (low-rank changes), `full` (everything learns), beside baselines that need no pre-training. Every
-way meets the same items at the same seed; learning rates, where several are given, are chosen for each way and budget on as
-many validation items as there are labels. Each training leaves a file in points/, so an interrupted stage goes on with the next.
+only the head learns), `lora` (low-rank changes), `full` (everything learns); shown and not taught: `few_shot` (some of the
+items stand in the prompt) and `zero_shot` (none does); beside baselines that need no pre-training. Every way meets the same
+items at the same seed; learning rates, where several are given, are chosen for each way and budget on as many validation
+items as there are labels. Each training leaves a file in points/, so an interrupted stage goes on with the next.
 Leaves transfer.json: curves with intervals over seeds, trained numbers, seconds, and the answer in a sentence.
 """
 
@@ -18,7 +19,8 @@ from pydantic import Field, model_validator
 
 from trivium.base.errors import Interrupted, UserError
 from trivium.base.progress import Context, Progress
-from trivium.task.declaration import HEADLESS, Task, WorldData, declared
+from trivium.task.asking import Asking, Scoring
+from trivium.task.declaration import ClozeView, PromptView, Task, Views, WorldData, declared
 from trivium.tune.settings import TuningSettings
 
 if TYPE_CHECKING:
@@ -27,8 +29,17 @@ if TYPE_CHECKING:
     from trivium.tune.setup import Setup
 
 NEEDS = ("pretrain",)
-Arm = Literal["scratch", "frozen", "lora", "full"]
-MOOD = Task(kind="classify", data=WorldData(task="sentiment"))
+Arm = Literal["scratch", "frozen", "lora", "full", "few_shot", "zero_shot"]
+EVERY: tuple[Arm, ...] = ("scratch", "frozen", "lora", "full", "few_shot", "zero_shot")
+_WORDS = {"positive": "wonderful", "negative": "terrible", "neutral": "ordinary"}
+MOOD = Task(
+    kind="classify",
+    data=WorldData(task="sentiment"),
+    views=Views(
+        prompt=PromptView(template="{text} All in all, it is", target=" {label}.", words=_WORDS),
+        cloze=ClozeView(template="{text} All in all, it is [MASK].", words=_WORDS),
+    ),
+)
 FEWEST = 8  # items that a learning rate is chosen on, at least
 
 
@@ -38,8 +49,8 @@ class TransferSettings(TuningSettings):
     task: Task | Path | None = Field(
         default=None, description="the task's declaration, or a YAML file that holds it; none: sentiment in the world"
     )
-    arms: tuple[Arm, ...] = Field(
-        default=("scratch", "frozen", "lora", "full"), min_length=1, description="the ways that are compared"
+    arms: tuple[Arm, ...] | None = Field(
+        default=None, min_length=1, description="the ways that are compared; none: all that task and model allow"
     )
     budgets: tuple[int, ...] = Field(default=(8, 32, 128, 512), min_length=1, description="numbers of labels")
     whole: bool = Field(default=True, description="also with all training items")
@@ -49,9 +60,12 @@ class TransferSettings(TuningSettings):
         default=(), description="learning rates to choose from by validation items; none: the optimizer's"
     )
 
+    shots: int = Field(default=8, ge=1, description="examples in a prompt of few_shot, where there are so many labels")
+    scoring: Scoring = Field(default="calibrated", description="how options compare for few_shot and zero_shot")
+
     @model_validator(mode="after")
     def _ways(self) -> TransferSettings:
-        if len(set(self.arms)) < len(self.arms):
+        if self.arms is not None and len(set(self.arms)) < len(self.arms):
             raise ValueError("arms: name each way once")
         if list(self.budgets) != sorted(set(self.budgets)) or self.budgets[0] < 2:
             raise ValueError("budgets: rising numbers of labels, the first at least 2")
@@ -95,10 +109,28 @@ def check(settings: TransferSettings, sections: Mapping[str, Any]) -> list[str]:
         task = declared(settings.task or MOOD)
     except UserError as error:
         return str(error).splitlines()
-    faults = settings.faults(task)
-    if "frozen" in settings.arms and (task.kind in HEADLESS or settings.view == "prompt"):
-        faults.append("arms has frozen; a task that is asked in words has no head to train alone: leave frozen out")
+    pretrain = sections.get("pretrain")
+    causal = None if pretrain is None or pretrain.base is not None else pretrain.objective == "causal"
+    faults = [*settings.faults(task), *_missing_ways(settings, task, causal)]
     return [*faults, *faults_of(task), *library_faults(task)]
+
+
+def _missing_ways(settings: TransferSettings, task: Task, causal: bool | None) -> list[str]:
+    """Of the ways that were named those that do not exist, a sentence each."""
+    from trivium.evaluate.transfer import missing_way
+
+    told = {arm: missing_way(arm, task, settings.by_head(task), causal) for arm in settings.arms or ()}
+    return [f"arms has {arm}; {why}: leave {arm} out" for arm, why in told.items() if why]
+
+
+def ways_of(settings: TransferSettings, task: Task, causal: bool) -> tuple[Arm, ...]:
+    """The ways that are compared. Raises UserError for one that was named and does not exist."""
+    from trivium.evaluate.transfer import missing_way
+
+    if faults := _missing_ways(settings, task, causal):
+        raise UserError(f"transfer: {faults[0]}")
+    by_head = settings.by_head(task)
+    return settings.arms or tuple(arm for arm in EVERY if not missing_way(arm, task, by_head, causal))
 
 
 def run(settings: TransferSettings, context: Context) -> dict[str, Any]:
@@ -108,6 +140,7 @@ def run(settings: TransferSettings, context: Context) -> dict[str, Any]:
     from trivium.data.tasks import read
     from trivium.evaluate.measures import main_score
     from trivium.evaluate.transfer import summary
+    from trivium.model.folder import load
     from trivium.tokenizer import Tokenizer
     from trivium.tune.setup import Setup
 
@@ -117,7 +150,8 @@ def run(settings: TransferSettings, context: Context) -> dict[str, Any]:
     setup = Setup(settings, task, splits.names, source, Tokenizer.load(source), machine, context.seed)
     budgets = [labels for labels in settings.budgets if labels < len(splits.train)]
     budgets += [len(splits.train)] if settings.whole or not budgets else []
-    rows = list(_measured(settings, setup, splits, budgets, context))
+    plan = _plan(ways_of(settings, task, load(source).shape.causal), budgets, settings.seeds)
+    rows = list(_measured(settings, setup, splits, plan, context))
     content = {
         "kind": task.kind,
         **summary(rows, main_score(task)),
@@ -129,6 +163,7 @@ def run(settings: TransferSettings, context: Context) -> dict[str, Any]:
     }
     write_json(context.folder / "transfer.json", content)
     figures: dict[str, Any] = {f"gain_{row['labels']}": row["value"] for row in content["gains"]}
+    figures |= {row["arm"]: row["value"] for row in rows if row["arm"] == "zero_shot"}
     return figures | {"trainings": len(rows), "precision": str(machine.dtype).removeprefix("torch.")}
 
 
@@ -144,14 +179,21 @@ def _precision(context: Context, otherwise: str) -> str:
     return str(read_json(path)["precision"])
 
 
+def _plan(ways: Sequence[Arm], budgets: Sequence[int], seeds: int) -> list[Work]:
+    """Every way at every budget and seed; without labels there is one, the same at every seed."""
+    taught = [arm for arm in ways if arm != "zero_shot"]
+    plan = [Work(arm, labels, seed) for labels in budgets for seed in range(seeds) for arm in taught]
+    plan += [Work("zero_shot", 0, 0)] if "zero_shot" in ways else []
+    return plan + [Work("baselines", labels, seed) for labels in budgets for seed in range(seeds)]
+
+
 def _measured(
-    settings: TransferSettings, setup: Setup, splits: Splits, budgets: Sequence[int], context: Context
+    settings: TransferSettings, setup: Setup, splits: Splits, plan: Sequence[Work], context: Context
 ) -> Iterator[dict[str, Any]]:
-    """A row for every way, budget and seed, trained where there is none yet."""
+    """A row for every work of the plan, done where there is none yet."""
     from trivium.base.files import read_json, write_json
 
-    plan = [Work(arm, labels, seed) for labels in budgets for seed in range(settings.seeds) for arm in settings.arms]
-    plan += [Work("baselines", labels, seed) for labels in budgets for seed in range(settings.seeds)]
+    makers = {"baselines": _baselines, "few_shot": _asked, "zero_shot": _asked}
     for number, work in enumerate(plan):
         path = context.folder / "points" / work.file
         if not path.exists():
@@ -161,8 +203,7 @@ def _measured(
                 )
             note = f"{work.labels:,} labels, {work.arm}, draw {work.seed + 1}"
             context.report(Progress(context.folder.name, number, len(plan), "trainings", note=note))
-            make = _baselines if work.arm == "baselines" else _trained
-            write_json(path, make(settings, setup, splits, work, context))
+            write_json(path, makers.get(work.arm, _trained)(settings, setup, splits, work, context))
         yield from read_json(path)
 
 
@@ -205,6 +246,34 @@ def _one(
     reader = reader_of(found.model, own.tokenizer, own.task, own.names, own.machine if own.by_head else None)
     value = score(own.task, own.names, reader, asked).scores[main_score(own.task)].value
     return {"value": value, "parameters": found.parameters, "seconds": round(found.seconds, 3)}
+
+
+def _asked(
+    settings: TransferSettings, setup: Setup, splits: Splits, work: Work, context: Context
+) -> list[dict[str, Any]]:
+    """The row of the pre-trained model asked in words, with as many of the labelled items in the prompt as `shots` says. What
+    has no label is asked once, so it brings the interval over items; `shown` examples were read by the model on average."""
+    import time
+
+    from trivium.data.tasks import few
+    from trivium.evaluate.in_context import ask
+    from trivium.evaluate.readers import load_reader
+
+    asked = (splits.test or splits.valid)[: settings.items]
+    groups = {item.group for item in asked}
+    pool = few(splits.train, work.labels, setup.seed + work.seed) if work.labels else []
+    pool = [item for item in pool if item.group not in groups]
+    shots = min(settings.shots, len(pool))
+    asking = Asking(shots=(shots,), seeds=1, items=settings.items, scoring=settings.scoring)
+    started = time.monotonic()
+    reader = load_reader(setup.source, context.device, context.threads)
+    curve = ask(setup.task, setup.names, reader, pool, asked, asking)
+    point = curve.points[0]
+    told = point.scores[curve.main]
+    row = {"arm": work.arm, "labels": work.labels, "seed": work.seed, "value": told.value, "parameters": 0}
+    row |= {"seconds": round(time.monotonic() - started, 3), "scoring": curve.main, "view": curve.view}
+    row["shown"] = shots - point.left_out / (told.items * len(point.draws))
+    return [row if work.labels else row | {"low": told.low, "high": told.high, "items": told.items}]
 
 
 def _baselines(

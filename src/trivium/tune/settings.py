@@ -51,6 +51,10 @@ class TuningSettings(Settings):
             raise ValueError("optimizer.name is muon; lora and layer_decay need adamw")
         return self
 
+    def by_head(self, task: Task) -> bool:
+        """Whether the model gets a head for the task, and is not asked in words."""
+        return task.kind not in HEADLESS if self.view == "auto" else self.view == "head"
+
     def faults(self, task: Task) -> list[str]:
         """What of these does not fit the task, a sentence each."""
         faults = []

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from trivium.base.errors import UserError
-from trivium.task.declaration import HEADLESS, Task
+from trivium.task.declaration import Task
 from trivium.tune.settings import TuningSettings
 
 if TYPE_CHECKING:
@@ -42,8 +42,7 @@ class Setup:
     @property
     def by_head(self) -> bool:
         """Whether the model has a head for the task, and is not asked in words."""
-        view = self.settings.view
-        return self.task.kind not in HEADLESS if view == "auto" else view == "head"
+        return self.settings.by_head(self.task)
 
 
 def make_model(setup: Setup, start: Start = "pretrained") -> Transformer:
