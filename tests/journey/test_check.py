@@ -69,8 +69,16 @@ ALL = UP_TO_FINETUNE | {"rate": None, "reward": None, "align": None}
             "'finetune': gather gives no instructions to learn from; add a source of kind instr",
         ),
         ([WORLD | {"instructions": 0}], UP_TO_FINETUNE, "'finetune': gather gives no instructions to learn from"),
-        ([WORLD], ALL, "'rate': gather gives 9 open requests to answer and 10 are needed; add a source of kind requests"),
-        ([WORLD | {"prompts": 0}], ALL, "'align': gather gives no open requests to answer; add a source of kind requests"),
+        (
+            [WORLD],
+            ALL,
+            "'rate': gather gives 9 open requests to answer and 10 are needed; add a source of kind requests",
+        ),
+        (
+            [WORLD | {"prompts": 0}],
+            ALL,
+            "'align': gather gives no open requests to answer; add a source of kind requests",
+        ),
         (
             [WORLD],
             {"tokenize": None, "pretrain": None, "evaluate": {"length": 513}},

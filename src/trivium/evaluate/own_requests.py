@@ -8,49 +8,16 @@ followed, so a high figure says that it was followed, not that people agree; its
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-import torch
-
-from trivium.base.device import choose_machine
 from trivium.base.words import Message
 from trivium.evaluate.intervals import mean
 from trivium.evaluate.preferences import answer_requests, sequence_kl
 from trivium.evaluate.scores import score_row
 from trivium.generate import Answer, Generator
-from trivium.rl.judgements import conversation_ids
-from trivium.rl.rewards import load_reward
-from trivium.tokenizer import Tokenizer
 
-AT_ONCE = 64
+Judge = Callable[[Sequence[tuple[Sequence[Message], Answer]]], list[float | None]]  # of trivium.rl.judging
 PROXY = "the reward model, which alignment followed: no proof that people agree"
-Judge = Callable[[Sequence[tuple[Sequence[Message], Answer]]], list[float | None]]
-
-
-def reward_of(folder: Path, device: str = "auto") -> Judge:
-    """The reward model in `folder` as a function of (prompt, answer) pairs: their normalised rewards, None for what is longer
-    than it reads."""
-    machine = choose_machine(device, 0, "float32")
-    reward, tokenizer = load_reward(folder, machine.device), Tokenizer.load(folder)
-    limit = reward.model.shape.max_positions
-
-    def judge(pairs: Sequence[tuple[Sequence[Message], Answer]]) -> list[float | None]:
-        rows = [conversation_ids(tokenizer, prompt, answer.text, answer.ended) for prompt, answer in pairs]
-        found: list[float | None] = [None] * len(rows)
-        short = [number for number, ids in enumerate(rows) if len(ids) <= limit]
-        for first in range(0, len(short), AT_ONCE):
-            numbers = short[first : first + AT_ONCE]
-            lengths = torch.tensor([len(rows[number]) for number in numbers])
-            tokens = torch.full((len(numbers), int(lengths.max())), tokenizer.pad)
-            for place, number in enumerate(numbers):
-                tokens[place, : len(rows[number])] = torch.tensor(rows[number])
-            told = reward(tokens.to(machine.device), lengths.to(machine.device)).tolist()
-            for number, value in zip(numbers, told, strict=True):
-                found[number] = value
-        return found
-
-    return judge
 
 
 def own_requests(

@@ -10,20 +10,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from trivium.base.files import read_jsonl
-from trivium.base.seeds import derive
 from trivium.evaluate.instructions import prompt_ids
 from trivium.evaluate.intervals import mean
 from trivium.evaluate.scores import score_row
 from trivium.generate import Answer, Generator
-from trivium.generate.sampling import Sampling
-from trivium.rl.rewards import load_reward
-from trivium.rl.rollouts import sample_groups
 from trivium.world import rater
 
-AT_ONCE = 64  # requests of which several answers are drawn together
 NOTE = "simulated rater, its true utility"
 
 
@@ -87,32 +80,6 @@ def picked_rows(stage: str, answers: Sequence[Answer], samples: Sequence[dict[st
         score_row("utility", stage, mean(utilities), "points", NOTE),
         score_row("win_rate", stage, mean(wins), "share", f"{NOTE}; picked by the reward model, nothing is trained"),
     ]
-
-
-def best_answers(
-    generator: Generator,
-    requests: Sequence[dict[str, Any]],
-    reward_folder: Path,
-    best_of: int,
-    temperature: float,
-    max_new_tokens: int,
-    seed: int,
-) -> list[Answer]:
-    """Of `best_of` answers to each request the one that the reward model scores highest; those that ended before all others."""
-    tokenizer, engine = generator.tokenizer, generator.engine
-    reward = load_reward(reward_folder, generator.model.embedding.weight.device)
-    prompts = [prompt_ids(generator, row["messages"], chat=True) for row in requests]
-    sampling, seed = Sampling(max_new_tokens, temperature), derive(seed, "evaluate", "best of")
-    found = []
-    for first in range(0, len(prompts), AT_ONCE):
-        group = sample_groups(engine, prompts[first : first + AT_ONCE], best_of, sampling, seed, tokenizer.pad, first)
-        worth = reward(group.rollout.tokens, group.totals)
-        worth = torch.where(group.rollout.ended, worth, worth - 1e6).view(-1, best_of)  # (P, N)
-        for number, place in enumerate(worth.argmax(dim=1).tolist()):
-            row = number * best_of + place
-            ids = tuple(group.answers[row])
-            found.append(Answer(ids, tokenizer.decode(ids).strip(), bool(group.rollout.ended[row])))
-    return found
 
 
 def answer_requests(

@@ -80,7 +80,7 @@ def compare(
             for answer, ids, own, last in zip(answers, asked, spoken, newest, strict=True)
         ]
     if (run_folder / "reward" / "trivium" / "normaliser.json").is_file():
-        from trivium.evaluate.own_requests import reward_of
+        from trivium.rl.judging import reward_of
 
         judge = reward_of(run_folder / "reward", device)
         for stage in chosen:

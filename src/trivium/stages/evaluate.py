@@ -249,8 +249,11 @@ def ask_openly(
     """Put the held-out open requests to every model: those of the world to the simulated rater's true utility, the user's own
     to the reward model alone. Returns the samples; the scores go into `found`."""
     from trivium.data.intake import OWN_KIND
-    from trivium.evaluate.own_requests import own_requests, reward_of
-    from trivium.evaluate.preferences import best_answers, picked_rows, read_requests, win_rate
+    from trivium.evaluate.instructions import prompt_ids
+    from trivium.evaluate.own_requests import own_requests
+    from trivium.evaluate.preferences import picked_rows, read_requests, win_rate
+    from trivium.generate.sampling import Sampling
+    from trivium.rl.judging import best_answers, reward_of
 
     requests = read_requests(context.inputs["gather"] / "prompts" / "heldout.jsonl", settings.requests)
     if not requests or "finetune" not in generators:
@@ -272,7 +275,11 @@ def ask_openly(
         row["name"] + row["stage"].removeprefix("align"): row["value"] for row in rows if row["stage"] != "finetune"
     }
     if settings.best_of > 1 and "reward" in context.inputs:
-        best = best_answers(generators["finetune"], requests, context.inputs["reward"], settings.best_of, *asked)
+        prompts = [prompt_ids(generators["finetune"], row["messages"], chat=True) for row in requests]
+        sampling = Sampling(settings.max_new_tokens, settings.temperature)
+        best = best_answers(
+            generators["finetune"], prompts, context.inputs["reward"], settings.best_of, sampling, context.seed
+        )
         picked = picked_rows(f"finetune, best of {settings.best_of}", best, samples)
         found.scores += picked
         found.figures["win_rate_best_of"] = picked[-1]["value"]
