@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -368,3 +370,61 @@ def test_a_transaction_that_fails_leaves_nothing(database: Database) -> None:
     assert state(database).items == 1
     with database.reading() as work:
         assert json.loads(plan.get(work, "plan") or "")["gold_share"] == 0
+
+
+def statements(database: Database, function: Callable[[], object]) -> int:
+    """How many statements `function` sends, each of which waits for a reply while nobody else can write."""
+    from sqlalchemy import event
+
+    sent: list[str] = []
+
+    def note(connection: Any, cursor: Any, statement: str, *more: Any) -> None:
+        sent.append(statement)
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    function()
+    event.remove(database.engine, "before_cursor_execute", note)
+    return len(sent)
+
+
+def test_an_answer_and_a_handful_of_items_cost_few_queries(database: Database) -> None:
+    stock(database, 200)
+    ada, bo = person(database, "Ada"), person(database, "Bo")
+    first = statements(database, lambda: assignments.take(database, bo, 1))
+    assert statements(database, lambda: assignments.take(database, ada, 12)) == first
+    task = assignments.take(database, ada)[0]
+    assert statements(database, lambda: say(database, ada, task)) == 5  # begin, all that is known, three changes
+
+
+def test_what_a_rater_gets_is_found_in_one_pass_over_what_they_had(address: str, database: Database) -> None:
+    """A planner without statistics may read a rater's list again for every item: seconds where both are long."""
+    if not address.startswith("postgresql"):
+        pytest.skip("of PostgreSQL's planner")
+    stock(database, 50)
+    rate_all(database, [person(database, "Ada")], lambda rater, task: LEFT)
+    plans = []
+    with database.reading() as work:
+        work_rows = work.rows
+
+        def explained(statement: str, **values: Any) -> list[dict[str, Any]]:
+            plans.append([next(iter(row.values())) for row in work_rows(f"EXPLAIN {statement}", **values)])
+            return work_rows(statement, **values)
+
+        work.rows = explained  # type: ignore[method-assign]
+        assignments._needed(work, find_rater(work, "Ada"), 1)
+    assert any("hashed SubPlan" in line for line in plans[0]) and not any("Nested Loop" in line for line in plans[0])
+
+
+def test_a_connection_that_was_cut_while_it_was_idle_is_replaced(
+    address: str, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not address.startswith("postgresql"):
+        pytest.skip("SQLite has no server")
+    monkeypatch.setattr("trivium.feedback.database.IDLE", -1.0)
+    stock(database, 3)
+    other = Database(address)
+    with other.writing() as work:
+        cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+        assert work.value(f"{cut} AND backend_type = 'client backend'") >= 1
+    other.close()
+    assert state(database).items == 3

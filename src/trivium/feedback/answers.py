@@ -16,8 +16,9 @@ from typing import Any, Literal
 from trivium.base.errors import UserError
 from trivium.feedback.assignments import Task, read_task
 from trivium.feedback.database import Database, Work
-from trivium.feedback.plan import LEASE, Plan, note, now, read_plan, seconds
-from trivium.feedback.raters import Rater, find_rater, pause
+from trivium.feedback.items import item_of
+from trivium.feedback.plan import LEASE, Plan, note, now, plan_of, read_plan, seconds
+from trivium.feedback.raters import Rater, pause
 from trivium.feedback.words import (
     Judgement,
     JudgementError,
@@ -33,6 +34,17 @@ ROW = (
     "INSERT INTO answers (id, assignment, item, rater, purpose, verdict, category, value, shown, correct, milliseconds, at, "
     "live, supersedes) VALUES (:id, :assignment, :item, :rater, :purpose, :verdict, :category, :value, :shown, :correct, "
     ":milliseconds, :at, :live, :supersedes)"
+)
+# All that an answer is judged by, in one query: a database across a network answers each after a while, and nobody else
+# writes meanwhile.
+ASKED = (
+    "SELECT items.*, state, assignments.shown, assignments.purpose, paused, sent.rater AS sent_by, "
+    "sent.assignment AS sent_to, (SELECT value FROM meta WHERE name = 'plan') AS plan FROM assignments "
+    "JOIN items ON items.id = assignments.item JOIN raters ON raters.id = assignments.rater "
+    "LEFT JOIN answers AS sent ON sent.id = :answer WHERE assignments.id = :task AND assignments.rater = :rater"
+)
+SAID = (  # different things that raters said of an item
+    "(SELECT count(DISTINCT category) FROM answers WHERE item = :item AND live = 1 AND purpose = 'main' AND verdict <> 'skip')"
 )
 
 
@@ -70,25 +82,23 @@ def record(
         raise JudgementError(f"the answer's id {answer_id!r:.80} does not do; 8 to 64 letters, digits and dashes")
     judgement = read_judgement(content)
     with database.writing() as work:
-        sent = work.row("SELECT rater, assignment FROM answers WHERE id = :id", id=answer_id)
-        if sent and (sent["rater"], sent["assignment"]) == (rater.id, task_id):
+        row = work.row(ASKED, answer=answer_id, task=task_id, rater=rater.id)
+        if row and (row["sent_by"], row["sent_to"]) == (rater.id, task_id):
             return "known"
-        row = work.row("SELECT * FROM assignments WHERE id = :id AND rater = :rater", id=task_id, rater=rater.id)
-        if row is None or sent is not None:
+        if row is None or row["sent_by"] is not None:
             raise UnknownTaskError("this item was not given to you, or is not known here; load the next one")
         if row["state"] not in ("open", "expired"):
             raise AnsweredError("you answered this item already, perhaps in another tab; the first answer is kept")
-        task = read_task(work, task_id)
+        task = Task(task_id, item_of(row), tuple(json.loads(row["shown"])), row["purpose"], row["answered"])
         _check_places(judgement, len(task.shown))
         own = reordered(judgement, task.shown)
         check_judgement(own, task.item.kind, task.item.responses, task.item.axes)
-        paused = find_rater(work, rater.id).paused is not None
-        kept = _set_aside(work, task, row["state"]) if paused else _count(work, task, own, row["state"])
+        kept = _kept(row)
         work.change(
             ROW,
             id=answer_id,
             assignment=task_id,
-            item=task.item.id,
+            item=row["id"],
             rater=rater.id,
             purpose=task.purpose,
             verdict=own.verdict,
@@ -101,10 +111,15 @@ def record(
             live=int(kept == "counted"),
             supersedes=None,
         )
-        if kept == "counted" and task.purpose == "main":
-            _weigh(work, task.item.id, read_plan(work))
+        skipped, plan = own.verdict == "skip", plan_of(row["plan"])
+        state = "late" if kept != "counted" else "skipped" if skipped else "done"
+        work.change("UPDATE assignments SET state = :state WHERE id = :task", state=state, task=task_id)
+        if task.purpose == "main" and (kept == "counted" or row["state"] == "open"):
+            counted = int(kept == "counted")
+            held = -int(row["state"] == "open")
+            _book(work, row["id"], plan, answered=counted * (not skipped), skipped=counted * skipped, held=held)
         if task.purpose == "gold" and rater.role == "rater":
-            _watch(work, rater, read_plan(work))
+            _watch(work, rater, plan)
     return kept
 
 
@@ -140,31 +155,12 @@ def _check_places(judgement: Judgement, count: int) -> None:
         raise JudgementError(f"a place is outside 0 to {count - 1}: there are {count} responses")
 
 
-def _count(work: Work, task: Task, judgement: Judgement, state: str) -> Kept:
-    """Book an answer in the counters of its item; 'late' where it is no longer needed."""
-    if task.purpose == "main":
-        column = "skipped" if judgement.verdict == "skip" else "answered"
-        held = 1 if state == "open" else 0
-        free = "" if state == "open" else " AND answered + held < wanted"
-        changed = work.change(
-            f"UPDATE items SET held = held - :held, {column} = {column} + 1 WHERE id = :item{free}",
-            held=held,
-            item=task.item.id,
-        )
-        if not changed:
-            work.change("UPDATE assignments SET state = 'late' WHERE id = :id", id=task.id)
-            return "late"
-    state = "skipped" if judgement.verdict == "skip" else "done"
-    work.change("UPDATE assignments SET state = :state WHERE id = :id", state=state, id=task.id)
-    return "counted"
-
-
-def _set_aside(work: Work, task: Task, state: str) -> Kept:
-    """Book the answer of someone who is paused: its item goes to others."""
-    if task.purpose == "main" and state == "open":
-        work.change("UPDATE items SET held = held - 1 WHERE id = :item", item=task.item.id)
-    work.change("UPDATE assignments SET state = 'late' WHERE id = :id", id=task.id)
-    return "paused"
+def _kept(row: Mapping[str, Any]) -> Kept:
+    """What becomes of an answer to an item in that state: others may have been faster where its lease was over."""
+    if row["paused"] is not None:
+        return "paused"
+    free = row["purpose"] != "main" or row["state"] == "open" or row["answered"] + row["held"] < row["wanted"]
+    return "counted" if free else "late"
 
 
 def _is_correct(judgement: Judgement, task: Task) -> int | None:
@@ -173,19 +169,17 @@ def _is_correct(judgement: Judgement, task: Task) -> int | None:
     return int(category(judgement) == category(read_judgement(task.item.gold)))
 
 
-def _weigh(work: Work, item: str, plan: Plan) -> None:
-    """Mark an item whose raters disagree, and ask more of them."""
-    said = work.rows(
-        "SELECT category FROM answers WHERE item = :item AND live = 1 AND purpose = 'main' AND verdict <> 'skip'",
-        item=item,
-    )
-    split = len({row["category"] for row in said}) > 1
+def _book(work: Work, item: str, plan: Plan, *, answered: int = 0, skipped: int = 0, held: int = 0) -> None:
+    """Change the counters of an item by these, mark it where its raters disagree, and ask more of them then."""
     work.change(
-        "UPDATE items SET contested = :split, wanted = CASE WHEN :split = 1 THEN base + :more WHEN answered > base "
-        "THEN answered ELSE base END WHERE id = :item",
-        split=int(split),
-        more=plan.more_on_split,
+        f"UPDATE items SET answered = answered + :answered, skipped = skipped + :skipped, held = held + :held, "
+        f"contested = CASE WHEN {SAID} > 1 THEN 1 ELSE 0 END, wanted = CASE WHEN {SAID} > 1 THEN base + :more "
+        "WHEN answered + :answered > base THEN answered + :answered ELSE base END WHERE id = :item",
         item=item,
+        answered=answered,
+        skipped=skipped,
+        held=held,
+        more=plan.more_on_split,
     )
 
 
@@ -245,9 +239,8 @@ def take_back(work: Work, row: Mapping[str, Any], verdict: str, name: str) -> No
         supersedes=row["id"],
     )
     if row["purpose"] == "main":
-        column = "skipped" if row["verdict"] == "skip" else "answered"
-        work.change(f"UPDATE items SET {column} = {column} - 1 WHERE id = :item", item=row["item"])
-        _weigh(work, row["item"], read_plan(work))
+        skipped = row["verdict"] == "skip"
+        _book(work, row["item"], read_plan(work), answered=-int(not skipped), skipped=-int(skipped))
 
 
 def withdraw(database: Database, rater: Rater, who: str, reason: str) -> list[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,11 +55,12 @@ def take(database: Database, rater: Rater, count: int = 1) -> list[Task]:
         held = work.rows(
             "SELECT id FROM assignments WHERE rater = :rater AND state = 'open' ORDER BY at, id", rater=rater.id
         )
-        work.change(
-            "UPDATE assignments SET lease = :lease WHERE rater = :rater AND state = 'open'",
-            lease=seconds() + LEASE,
-            rater=rater.id,
-        )
+        if held:
+            work.change(
+                "UPDATE assignments SET lease = :lease WHERE rater = :rater AND state = 'open'",
+                lease=seconds() + LEASE,
+                rater=rater.id,
+            )
         tasks = [read_task(work, row["id"]) for row in held[:count]]
         if len(tasks) < count:
             tasks += _new_tasks(work, known, count - len(tasks), round_number)
@@ -69,22 +71,27 @@ def _new_tasks(work: Work, rater: Rater, count: int, round_number: int) -> list[
     plan = read_plan(work)
     needed = _needed(work, rater, round_number)
     before = int(work.value("SELECT count(*) FROM assignments WHERE rater = :rater", rater=rater.id))
-    tasks: list[Task] = []
+    tasks: dict[int, Task] = {}
+    mains: dict[int, str] = {}
     for number in range(before, before + min(count, max(1, len(needed) // SCARCE))):
         if not needed:
             break
         item, purpose = _choose(work, rater, needed, plan, number, round_number)
         if purpose == "main":
             needed.remove(item)
-        tasks.append(_assign(work, rater, item, purpose, number))
-    return tasks
+            mains[number] = item
+        else:
+            tasks |= _assign(work, rater, {number: item}, purpose)  # at once: the next choice must know of it
+    tasks |= _assign(work, rater, mains, "main")
+    return [tasks[number] for number in sorted(tasks)]
 
 
 def _needed(work: Work, rater: Rater, round_number: int) -> list[str]:
     """Ids of items that need answers which this rater may give, the most urgent first, equals in the rater's own order."""
     rows = work.rows(
-        f"SELECT id, contested, priority FROM items WHERE round = :round AND {NEEDED} AND NOT EXISTS (SELECT 1 FROM "
-        "assignments WHERE item = items.id AND assignments.rater = :rater AND purpose = 'main' AND state <> 'expired') "
+        # NOT IN, not NOT EXISTS: PostgreSQL reads what the rater has had once, not again for every item.
+        f"SELECT id, contested, priority FROM items WHERE round = :round AND {NEEDED} AND id NOT IN (SELECT item FROM "
+        "assignments WHERE assignments.rater = :rater AND purpose = 'main' AND state <> 'expired') "
         "ORDER BY contested DESC, priority DESC, number LIMIT :most",
         round=round_number,
         rater=rater.id,
@@ -120,33 +127,50 @@ def _choose(work: Work, rater: Rater, needed: list[str], plan: Plan, number: int
     return needed[0], "main"
 
 
-def _assign(work: Work, rater: Rater, item: str, purpose: str, number: int) -> Task:
-    responses = len(json.loads(work.value("SELECT responses FROM items WHERE id = :item", item=item)))
+def _assign(work: Work, rater: Rater, chosen: Mapping[int, str], purpose: str) -> dict[int, Task]:
+    """Give the rater those items, by the number that each has among all that they were given."""
+    if not chosen:
+        return {}
+    names = {f"item{place}": item for place, item in enumerate(chosen.values())}
+    found = work.rows(f"SELECT * FROM items WHERE id IN ({', '.join(f':{name}' for name in names)})", **names)
+    rows = {row["id"]: row for row in found}
+    tasks = {}
+    for number, item in chosen.items():
+        order = _order(work, rater, rows[item], purpose)
+        tasks[number] = Task(f"t-{secrets.token_hex(8)}", item_of(rows[item]), order, purpose, rows[item]["answered"])
+    if purpose == "main":
+        work.add("UPDATE items SET held = held + 1 WHERE id = :item", [{"item": item} for item in chosen.values()])
+    lease, at = seconds() + LEASE, now()
+    work.add(
+        "INSERT INTO assignments VALUES (:id, :item, :rater, :purpose, :shown, 'open', :lease, :at)",
+        [
+            {
+                "id": task.id,
+                "item": chosen[number],
+                "rater": rater.id,
+                "purpose": purpose,
+                "shown": as_text(task.shown),
+                "lease": lease,
+                "at": f"{at}/{number:08d}",  # in the order of giving, also within a millisecond
+            }
+            for number, task in tasks.items()
+        ],
+    )
+    return tasks
+
+
+def _order(work: Work, rater: Rater, row: Mapping[str, Any], purpose: str) -> tuple[int, ...]:
+    """The order in which the rater sees the responses; of a repetition, the other way round than before."""
     if purpose == "repeat":
         first = work.value(
             "SELECT shown FROM answers WHERE item = :item AND rater = :rater AND purpose = 'main' AND live = 1",
-            item=item,
+            item=row["id"],
             rater=rater.id,
         )
-        shown = json.loads(first)[::-1]
-    else:
-        shown = list(range(responses))
-        python_random(0, "order", item, rater.id).shuffle(shown)
-    if purpose == "main":
-        taken = work.change(f"UPDATE items SET held = held + 1 WHERE id = :item AND {NEEDED}", item=item)
-        assert taken == 1, "an item was given out that nobody needs"
-    name = f"t-{secrets.token_hex(8)}"
-    work.change(
-        "INSERT INTO assignments VALUES (:id, :item, :rater, :purpose, :shown, 'open', :lease, :at)",
-        id=name,
-        item=item,
-        rater=rater.id,
-        purpose=purpose,
-        shown=as_text(shown),
-        lease=seconds() + LEASE,
-        at=f"{now()}/{number:08d}",  # in the order of giving, also within a millisecond
-    )
-    return read_task(work, name)
+        return tuple(json.loads(first)[::-1])
+    order = list(range(len(json.loads(row["responses"]))))
+    python_random(0, "order", row["id"], rater.id).shuffle(order)
+    return tuple(order)
 
 
 def expire(work: Work) -> int:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
 ONE_WRITER = 0x7472_6976  # PostgreSQL's advisory lock of this number
+IDLE = 10.0  # seconds after which a connection to PostgreSQL is asked whether it is still there before it is used
+# Both at once, or every answer waits for one more reply while no other can be written. The lock comes before the first
+# look at the tables: under READ COMMITTED the next statement sees what the writer before committed.
+WRITES = f"BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock({ONE_WRITER})"
+READS = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 PATIENCE = 5_000  # milliseconds that SQLite waits for another process
 SYNCHRONOUS = "FULL"  # SQLite waits for the disk at each commit: an answer survives a power cut too
 FORMS = "write it as sqlite:///FILE or postgresql://USER@HOST/NAME"
@@ -86,11 +92,14 @@ class Database:
     @contextlib.contextmanager
     def reading(self) -> Iterator[Work]:
         """A transaction that sees one state of everything and changes nothing."""
+        with self._told(), self.engine.connect() as connection, connection.begin():
+            yield Work(connection)
+
+    def look_up(self, statement: str, **values: Any) -> dict[str, Any] | None:
+        """The first row of one query, None where there is none; without a transaction, so it costs one reply."""
         with self._told(), self.engine.connect() as connection:
-            if self.kind == "postgresql":
-                connection = connection.execution_options(isolation_level="REPEATABLE READ")
-            with connection.begin():
-                yield Work(connection)
+            connection = connection.execution_options(trivium_alone=True)
+            return Work(connection).row(statement, **values)
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[Work]:
@@ -98,8 +107,6 @@ class Database:
         with self._told(), self._turn, self.engine.connect() as connection:
             connection = connection.execution_options(trivium_writes=True)
             with connection.begin():
-                if self.kind == "postgresql":
-                    connection.execute(_prepared("SELECT pg_advisory_xact_lock(:number)"), {"number": ONE_WRITER})
                 yield Work(connection)
 
     def close(self) -> None:
@@ -138,7 +145,12 @@ def _engine(address: str | Path) -> tuple[Engine, str]:
             import psycopg  # noqa: F401 - only whether it is there
         except ImportError:
             raise MissingExtra("psycopg", "postgres", "rating into PostgreSQL") from None
-        return create_engine(url.set(drivername="postgresql+psycopg"), pool_size=20, pool_pre_ping=True), "postgresql"
+        engine = create_engine(url.set(drivername="postgresql+psycopg"), pool_size=20)
+        event.listen(engine, "connect", _set_up_postgres)
+        event.listen(engine, "begin", _begin_postgres)
+        event.listen(engine, "checkin", _note_use)
+        event.listen(engine, "checkout", _check)
+        return engine, "postgresql"
     if kind != "sqlite" or not url.database or url.database == ":memory:":
         raise UserError(f"'{address}' is no database that ratings are kept in; {FORMS}")
     engine = create_engine(url.set(drivername="sqlite+pysqlite"), pool_size=20)
@@ -162,6 +174,33 @@ def _set_up(connection: Any, record: Any) -> None:
 def _begin(connection: Connection) -> None:
     writes = connection.get_execution_options().get("trivium_writes")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _set_up_postgres(connection: Any, record: Any) -> None:
+    """What each connection to PostgreSQL starts with."""
+    connection.autocommit = True  # psycopg begins no transactions of its own; `_begin_postgres` does
+
+
+def _begin_postgres(connection: Connection) -> None:
+    options = connection.get_execution_options()
+    if not options.get("trivium_alone"):
+        connection.exec_driver_sql(WRITES if options.get("trivium_writes") else READS)
+
+
+def _note_use(connection: Any, record: Any) -> None:
+    record.info["used"] = time.monotonic()
+
+
+def _check(connection: Any, record: Any, proxy: Any) -> None:
+    """A connection that was idle for a while may be gone: the server was started again, or a firewall forgot it."""
+    from psycopg import Error
+    from sqlalchemy.exc import DisconnectionError
+
+    if time.monotonic() - record.info.get("used", time.monotonic()) > IDLE:
+        try:
+            connection.execute("SELECT 1")
+        except Error:
+            raise DisconnectionError from None  # the pool makes a new one
 
 
 def _prepare(work: Work, kind: str, name: str) -> None:

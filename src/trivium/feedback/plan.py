@@ -40,7 +40,12 @@ class Plan(Settings):
 
 def read_plan(work: Work) -> Plan:
     """The plan that is in force; the defaults where none was set."""
-    return Plan(**json.loads(get(work, "plan") or "{}"))
+    return plan_of(get(work, "plan"))
+
+
+def plan_of(kept: str | None) -> Plan:
+    """A plan as it is kept under the name `plan`."""
+    return Plan(**json.loads(kept or "{}"))
 
 
 def write_plan(work: Work, plan: Plan) -> None:

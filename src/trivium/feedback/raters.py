@@ -134,12 +134,11 @@ def sign_in(database: Database, token: str) -> tuple[str, Rater]:
 
 def session_of(database: Database, token: str) -> Session | None:
     """Who is signed in with this token, None where nobody is."""
-    with database.reading() as work:
-        row = work.row(
-            "SELECT raters.*, csrf FROM sessions JOIN raters ON raters.id = rater WHERE hash = :hash AND expires > :now",
-            hash=_hash(token),
-            now=seconds(),
-        )
+    row = database.look_up(
+        "SELECT raters.*, csrf FROM sessions JOIN raters ON raters.id = rater WHERE hash = :hash AND expires > :now",
+        hash=_hash(token),
+        now=seconds(),
+    )
     return None if row is None else Session(_rater(row), row["csrf"])
 
 

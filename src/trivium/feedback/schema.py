@@ -16,7 +16,8 @@ SCHEMA = (
         responses TEXT NOT NULL, axes TEXT NOT NULL, gold TEXT, details TEXT NOT NULL, priority DOUBLE PRECISION NOT NULL,
         base INTEGER NOT NULL, wanted INTEGER NOT NULL, answered INTEGER NOT NULL DEFAULT 0, held INTEGER NOT NULL DEFAULT 0,
         skipped INTEGER NOT NULL DEFAULT 0, contested INTEGER NOT NULL DEFAULT 0, active INTEGER NOT NULL DEFAULT 1)""",
-    "CREATE INDEX IF NOT EXISTS items_to_do ON items (round, active, contested, priority)",
+    "CREATE INDEX IF NOT EXISTS items_in_turn ON items (round, active, contested DESC, priority DESC, number)",
+    "DROP INDEX IF EXISTS items_to_do",  # what earlier versions had in its place
     """CREATE TABLE IF NOT EXISTS raters (
         id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, role TEXT NOT NULL, paused TEXT, at TEXT NOT NULL)""",
     """CREATE TABLE IF NOT EXISTS assignments (
