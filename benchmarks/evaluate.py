@@ -21,7 +21,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import fmean, median
+from statistics import fmean
 from typing import Any
 
 from figures import Figure, finish
@@ -92,8 +92,8 @@ def side(name: str, model: Path, tasks: Path, threads: int, batch: int = 1) -> d
     return result
 
 
-def gain(model: Path, seed: int, rules: int) -> float:
-    """Mean over `rules` rules of the calibrated accuracy with examples minus without."""
+def gains_of(model: Path, seed: int, rules: int) -> list[float]:
+    """For each of `rules` rules the calibrated accuracy with examples minus without."""
     from trivium.data.tasks import read
     from trivium.evaluate.in_context import ask
     from trivium.evaluate.readers import load_reader
@@ -110,11 +110,11 @@ def gain(model: Path, seed: int, rules: int) -> float:
         asking = Asking(shots=(0, EXAMPLES), seeds=3, scoring="calibrated")
         points = ask(task, splits.names, reader, splits.train, splits.test, asking).points
         gains.append(points[1].scores["calibrated"].value - points[0].scores["calibrated"].value)
-    return fmean(gains)
+    return gains
 
 
-def over_chance(model: Path, seed: int, items: int, *, chat: bool) -> tuple[float, float]:
-    """Accuracy on unseen tasks minus chance, and the lower end of its 95% interval."""
+def over_chance(model: Path, seed: int, items: int, *, chat: bool) -> tuple[float, float, float]:
+    """Accuracy on unseen tasks minus chance, and its 95% interval."""
     from trivium.data.tasks import read
     from trivium.evaluate.in_context import ask
     from trivium.evaluate.readers import load_reader
@@ -127,7 +127,7 @@ def over_chance(model: Path, seed: int, items: int, *, chat: bool) -> tuple[floa
     splits = read(task, 500 + seed)
     curve = ask(task, splits.names, load_reader(model, chat=chat), splits.train, splits.test, Asking(items=items))
     score, chance = curve.points[0].scores["sum"], curve.chance or 0.0
-    return score.value - chance, score.low - chance
+    return score.value - chance, score.low - chance, score.high - chance
 
 
 def main() -> None:
@@ -144,6 +144,8 @@ def main() -> None:
     items, rules, told = (60, 4, 80) if given.quick else (400, 20, 600)
     where = machine(given.threads)
     import torch
+
+    from trivium.evaluate.intervals import mean
 
     torch.set_num_threads(given.threads)
     pretrained, newest = (given.run / name for name in ("pretrain", "align"))
@@ -169,18 +171,24 @@ def main() -> None:
     ]
     rates = {name: [items * len(SHOTS) / one["seconds"] for one in rows] for name, rows in found.items()}
     ratios = [ours / peer for ours, peer in zip(rates["Trivium"], rates["lm-eval hf"], strict=True)]
-    gains = [gain(pretrained, seed, rules) for seed in seeds]
+    gains = [gains_of(pretrained, seed, rules) for seed in seeds]
+    every = mean([one for found in gains for one in found])
     over = [over_chance(newest, seed, told, chat=True) for seed in seeds]
+    value, low, high = over[0]
     figures = [
         Figure(
-            "few_shot_gain", gains, seeds, bar=0.0, aim=0.05,
-            note=f"two-way, {EXAMPLES} examples against none, mean of {rules} rules, pre-trained model",
+            "few_shot_gain", [fmean(found) for found in gains], seeds, bar=0.0, aim=0.05,
+            note=f"two-way, {EXAMPLES} examples against none, {rules} rules a seed, pre-trained model; "
+            f"over all {every.items} rules {every.value:.3f} ({every.low:.3f} to {every.high:.3f})",
         ),
         Figure(
-            "zero_shot_over_chance", [value for value, _ in over], seeds, bar=0.0,
-            note=f"four-way, {told} items; low end of the interval {median(low for _, low in over):.3f} above chance",
+            "zero_shot_over_chance", [one[0] for one in over], seeds, bar=0.0,
+            note=f"four-way, {told} items a seed; seed {seeds[0]}: {value:.3f} ({low:.3f} to {high:.3f}) above chance",
         ),
-        Figure("harness_agreement", [max(gaps)], seeds[:1], better="lower", bar=0.0, note="ours, adapter and --model hf"),
+        Figure(
+            "harness_agreement", [max(gaps)], seeds[:1], better="lower", bar=0.0,
+            note=f"ours, adapter and --model hf, {items * len(SHOTS)} items",
+        ),
         Figure(
             "score_items_vs_harness", ratios, seeds, "items/s", bar=3.0, ours=rates["Trivium"], peer=rates["lm-eval hf"],
             note=f"--model hf, batches of {best}, {items} items without and {items} with 5 examples",

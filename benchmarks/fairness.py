@@ -120,7 +120,9 @@ def memory(bench: Bench, seeds: Sequence[int]) -> list[Figure]:
     rows: dict[str, list[Mapping[str, Any]]] = {}
     for seed in seeds:
         first = bench.run("memory", recipe, seed)
-        share(first, bench.work / f"private-{seed}")
+        copy = bench.work / f"private-{seed}"
+        if not copy.exists():  # what comes before fine-tuning is then reused: both begin with the same model
+            shutil.copytree(first, copy)
         run = bench.run("private", {**recipe, "finetune": private}, seed)
         usual, hidden = scores_of(first, "finetune"), scores_of(run, "finetune")
         record = json.loads((run / "finetune" / "trivium" / "stage.json").read_text(encoding="utf-8"))
@@ -136,13 +138,6 @@ def memory(bench: Bench, seeds: Sequence[int]) -> list[Figure]:
         for key, row in told.items():
             rows.setdefault(key, []).append(row)
     return memory_figures(rows, seeds)
-
-
-def share(run: Path, other: Path) -> None:
-    """Give another run the stages before fine-tuning, so that both begin with the same model."""
-    for stage in ("gather", "tokenize", "pretrain"):
-        if not (other / stage).exists():
-            shutil.copytree(run / stage, other / stage)
 
 
 def memory_figures(rows: Mapping[str, Sequence[Mapping[str, Any]]], seeds: Sequence[int]) -> list[Figure]:

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.reference.folders import small_decoder, small_encoder
+from tests.reference.folders import small_decoder, small_encoder, small_pair_encoder
 from trivium.base.errors import DataError
 from trivium.evaluate import bias
 from trivium.evaluate.bias import bias_of, pair_rows, question_rows, schema_rows, shared_places, triple_rows
@@ -49,6 +49,7 @@ class Told:
     def __init__(self, causal: bool, shares: Mapping[str, float], room: int = 50) -> None:
         self.causal, self.room, self.tokenizer, self.shares = causal, room, Words(), shares
         self.asked: list[Ask] = []
+        self.tells_pairs, self.pair_room = False, room
 
     def whole(self, text: str) -> Ask:
         ids = tuple(self.tokenizer.encode(text))
@@ -145,9 +146,70 @@ def test_what_follows_a_sentence_is_not_asked_of_a_masked_model_and_that_is_told
     after = Triple("x", "gender", "they came", ways, False, NOWHERE)
     inside = triple("x", "a", "b", "c")
     rows = triple_rows("p", Told(False, {"a": 0.4}), [inside, after])  # type: ignore[arg-type]
-    assert "1 left out: a masked model is not asked what follows" in rows[0]["note"]
+    assert "1 left out: this masked model was not taught which sentence follows another" in rows[0]["note"]
     told = values(triple_rows("p", Told(True, {"a": 0.6, "c": 0.1}), [after]))  # type: ignore[arg-type]
     assert told["stereoset"] == 1.0 and told["stereoset_sense"] == 1.0
+
+
+class Follower(Told):
+    """A masked model with a head for pairs, which finds the second text as likely to follow as the share of its first word."""
+
+    def __init__(self, shares: Mapping[str, float], room: int = 50) -> None:
+        super().__init__(False, shares, room)
+        self.tells_pairs = True
+        self.seen: list[tuple[str, str]] = []
+
+    def follows(self, pairs: Sequence[tuple[Sequence[int], Sequence[int]]]) -> list[float]:
+        words = {number: word for word, number in self.tokenizer.numbers.items()}
+        self.seen += [(" ".join(words[one] for one in first), words[second[0]]) for first, second in pairs]
+        return [self.shares[words[second[0]]] for _, second in pairs]
+
+
+def test_a_head_for_pairs_tells_what_follows_a_sentence() -> None:
+    """Word x: the opposite follows likeliest (0.9), nonsense (0.5) before the stereotype (0.4): ss 0, lms 1/2. Word y, one
+    triple inside a sentence (a 0.4 before b 0.3 before d 0.05: ss 1, lms 1) and one after it (stereotype 0.9, opposite 0.4,
+    nonsense 0.5: ss 1, lms 1/2): ss 1, lms 3/4. Over words: ss 1/2, lms 5/8, icat 5/8."""
+    shares = {"a": 0.4, "b": 0.3, "d": 0.05, "They": 0.4, "She": 0.9, "Blue": 0.5}
+    low, high, odd = "They stayed", "She left", "Blue fish"
+    after = [
+        Triple(
+            "x", "gender", "Anna came .", {"stereotype": low, "anti-stereotype": high, "unrelated": odd}, False, NOWHERE
+        ),
+        Triple(
+            "y", "gender", "Bo went .", {"stereotype": high, "anti-stereotype": low, "unrelated": odd}, False, NOWHERE
+        ),
+    ]
+    judge = Follower(shares)
+    rows = triple_rows("p", judge, [after[0], triple("y", "a", "b", "d"), after[1]])  # type: ignore[arg-type]
+    told = values(rows)
+    assert (told["stereoset"], told["stereoset_sense"]) == (pytest.approx(0.5), pytest.approx(0.625))
+    assert told["stereoset_icat"] == pytest.approx(0.625)
+    assert "left out" not in rows[0]["note"]
+    assert judge.seen[:2] == [("Anna came .", "They"), ("Anna came .", "She")]
+    with pytest.raises(DataError, match="has 5 tokens; the model reads 4"):
+        triple_rows("p", Follower(shares, room=4), after)  # type: ignore[arg-type]
+
+
+def test_the_share_of_a_pair_is_that_of_the_pair_alone(tmp_path: Path) -> None:
+    """BERT's head: softmax over its two logits, 0 the true next text; padding of other pairs changes nothing, order does."""
+    judge = load_judge(small_pair_encoder(tmp_path / "m"), "cpu", 1)
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():  # as it begins no block changes the stream, and the first token sees nothing of the pair
+        for parameter in judge.model.parameters():
+            parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
+    encode = judge.tokenizer.encode
+    texts = ("Anna lives in a house by the sea.", " Yes.", " The old man walked home slowly, and nobody saw him.")
+    first, yes, home = map(encode, texts)
+    pairs = [(first, yes), (first, home), (home, first)]
+    together = judge.follows(pairs)
+    for pair, share in zip(pairs, together, strict=True):
+        framed = judge.tokenizer.frame(*pair)
+        ids, types = torch.tensor([framed.ids]), torch.tensor([framed.types])
+        with torch.no_grad():
+            one, two = judge.model.pair_logits(judge.model(ids, types=types))[0].double().tolist()
+        assert share == pytest.approx(1 / (1 + math.exp(two - one)), abs=1e-5)
+    assert abs(together[1] - together[2]) > 1e-4
+    assert judge.tells_pairs and not load_judge(small_encoder(tmp_path / "plain"), "cpu", 1).tells_pairs
 
 
 def question(ambiguous: bool, right: int, biased: int | None = 0) -> Question:

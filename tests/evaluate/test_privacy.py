@@ -55,6 +55,30 @@ def test_of_a_masked_model_each_digit_is_judged_by_all_others(encoder: Judge) ->
         assert float(found[number]) == pytest.approx(float(encoder.log_probabilities([ask])[0].sum()), abs=1e-4)
 
 
+@pytest.mark.parametrize("kind", ["decoder", "encoder"])
+def test_secrets_that_are_asked_one_by_one_have_what_the_enumeration_gives_them(
+    kind: str, request: pytest.FixtureRequest
+) -> None:
+    judge = request.getfixturevalue(kind)
+    digits, joint = alphabet(judge)
+    before = start_of(judge, CANARY, "documents")
+    every = strings(judge, before, digits, joint, 2)
+    assert canaries.given(judge, before, digits, joint, ["03", "27", "90"]) == pytest.approx(
+        every[[3, 27, 90]], abs=1e-4
+    )
+
+
+def test_a_long_secret_is_ranked_among_random_ones_and_controls_stay_at_chance(decoder: Judge) -> None:
+    """Eight digits are too many to enumerate. Among 127 others the most that can be told is 7 bits; random weights have seen
+    nothing, so the mean is log2 e."""
+    planned = canaries_of(CanarySettings(copies=(1,), each=1, controls=100, digits=8), 3)
+    found = exposures(decoder, planned, "documents", draws=127)
+    assert statistics.mean(one.bits for one in found) == pytest.approx(CHANCE_BITS, abs=0.45)
+    assert max(one.bits for one in found) <= 7.0 == canaries.most_bits(8, 127)
+    others = canaries.drawn(planned[0], 127)
+    assert others[-1] == planned[0].secret and planned[0].secret not in others[:-1] and len(others) == 128
+
+
 def test_exposure_by_hand() -> None:
     """Of 8 candidates the second likeliest has rank 2: 3 - 1 bits; the likeliest 3; two that tie for the first 3 - log2 1.5."""
     values = numpy.array([-1.0, -2.0, -3.0, -4.0, -5.0, -6.0, -7.0, -8.0])

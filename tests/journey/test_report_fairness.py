@@ -10,6 +10,8 @@ from tests.journey.fake_run import build_run
 from tests.journey.page import page_of
 from trivium.evaluate.intervals import Estimate
 from trivium.evaluate.scores import score_row
+from trivium.journey.model_card import write_model_cards
+from trivium.journey.report import render
 from trivium.journey.report_fairness import bias_part, memory_part
 from trivium.journey.report_read import read_run
 from trivium.journey.report_scores import score_tables
@@ -68,3 +70,40 @@ def test_both_have_sections_of_their_own_and_are_not_among_the_other_scores(tmp_
     other = page_of(build_run(tmp_path / "other"))
     assert "bias" not in other.sections and "memory" not in other.sections
     assert bias_part(read_run(build_run(tmp_path / "third"))) is None
+
+
+def test_a_card_tells_bias_and_memory_in_their_own_sections(tmp_path: Path) -> None:
+    """Exposure is told by copies beside its controls; a private training by all that its guarantee rests on."""
+    private = {"epsilon": 2.97, "delta": 4.9e-6, "private_unit": "one row (a conversation)"}
+    run = with_rows(build_run(tmp_path), ROWS, private)
+    for stage in ("pretrain", "finetune"):
+        (run / stage / "config.json").write_text('{"architectures": ["Qwen3ForCausalLM"]}', encoding="utf-8")
+    before, after = (path.read_text(encoding="utf-8") for path in write_model_cards(run)[:2])
+    scores, bias, privacy = (
+        before.partition(f"## {name}\n")[2].partition("\n## ")[0] for name in ("Scores", "Bias", "Privacy")
+    )
+    assert "| own_pairs | 0.70 | 0.60 to 0.80 | 38 | 0.5 is even |" in bias and "own_pairs_apart" in bias
+    assert "own_pairs" not in scores and "valid_bits_per_byte" in scores
+    assert "family/gender" not in bias and "Not measured in this run" in privacy
+    told = after.partition("## Privacy\n")[2].partition("\n## ")[0]
+    assert "| exposure/family/controls | 1.41 bits | 1.20 to 1.62 | 128 |" in told and "64 copies | 13.10 bits" in told
+    assert (
+        "membership_loss" in told and "epsilon 2.97 at delta 4.9e-06, the unit being one row (a conversation)" in told
+    )
+    assert "This training was private" not in before
+
+
+def test_every_answer_is_shown_with_its_length_and_what_each_model_finds_of_it(tmp_path: Path) -> None:
+    run = build_run(tmp_path)
+    assert "log-likelihood" not in render(read_run(run)).partition('id="words"')[0]
+    path = run / "evaluate" / "samples.jsonl"
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    lines[0]["answers"] = {"finetune": "A red fox.", "align": "Yes"}
+    lines[0]["changes"] = {
+        "finetune": {"log_likelihood": -3.21, "log_likelihood_of_newest": -25.07},
+        "align": {"log_likelihood": -4.0, "log_likelihood_of_newest": -4.0, "kl": 21.07},
+    }
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    html = render(read_run(run))
+    assert "3 words; log-likelihood -3.2 nats; the newest answer has -25.1 here<" in html
+    assert "1 word; log-likelihood -4.0 nats; KL 21.1<" in html

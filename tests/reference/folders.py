@@ -35,6 +35,11 @@ def small_encoder(folder: Path, seed: int = 1) -> Path:
     return _written("modernbert", "masked", tokenizer_of_the_world(masked=True), folder, seed)
 
 
+def small_pair_encoder(folder: Path, seed: int = 1) -> Path:
+    """A BERT of two layers that was made to fill gaps and to tell which text follows another; 48 numbers a state."""
+    return _written("bert", "pretraining", tokenizer_of_the_world(masked=True), folder, seed)
+
+
 def _written(family: str, head: str, tokenizer: Tokenizer, folder: Path, seed: int) -> Path:
     shape = new_shape(family, {**SIZES, "vocab_size": tokenizer.vocab_size}, 0, 0)
     model = Transformer(shape, FAMILIES[family].head_shape(head))

@@ -12,8 +12,9 @@ from tests.reference.folders import small_decoder
 from trivium.base.errors import Interrupted, UserError
 from trivium.base.progress import Context
 from trivium.base.ranks import Ranks
-from trivium.stages import finetune
+from trivium.stages import finetune, finetune_task
 from trivium.stages.finetune import FinetuneSettings
+from trivium.stages.finetune_task import FinetuneTaskSettings
 
 pytest.importorskip("opacus")
 
@@ -63,3 +64,78 @@ def test_it_runs_in_one_process_and_with_adamw(inputs: dict[str, Path], tmp_path
     assert chosen is not None
     with pytest.raises(UserError, match="one process, not in 2"):
         finetune.made_private(chosen, job, job, context)
+
+
+TASK = {"data": {"kind": "world", "task": "mail", "train": 60, "valid": 8, "test": 20}}
+
+
+def task_settings(**more: Any) -> FinetuneTaskSettings:
+    given = {
+        "task": TASK, "least_steps": 4, "epochs": 1, "batch_size": 10, "precision": "float32",
+        "private": {"epsilon": None, "noise": 1.0}, **more,
+    }  # fmt: skip
+    return FinetuneTaskSettings.model_validate(given)
+
+
+def test_a_head_for_labels_is_trained_privately_an_item_a_unit(inputs: dict[str, Path], tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    context = Context(folder=tmp_path / "a", inputs=inputs, device="cpu", threads=1)
+    figures = finetune_task.run(task_settings(), context)
+    assert figures["epsilon"] > 0 and figures["delta"] == 1 / 600
+    assert figures["private_unit"] == "one row (a labelled text)"
+    assert figures["sampling_rate"] == pytest.approx(10 / 60, abs=1e-6) and "accuracy" in figures
+    with pytest.raises(UserError, match="cannot be continued"):
+        finetune_task.run(task_settings(epochs=2), context)
+
+
+def test_one_item_moves_the_sum_by_no_more_than_the_clip(inputs: dict[str, Path]) -> None:
+    """Without noise the gradient of a step, times its expected size, is a sum of vectors of norm `clip` at most; with a clip so
+    small that all reach it, a step of one item has exactly that norm."""
+    from dataclasses import replace
+
+    import torch
+
+    from trivium.base.device import choose_machine
+    from trivium.data.tasks import read
+    from trivium.task.declaration import Task
+    from trivium.tokenizer import Tokenizer
+    from trivium.train.private import Plan
+    from trivium.tune.setup import Setup, make_job, make_model
+
+    task, clip = Task.model_validate(TASK), 1e-3
+    splits, machine = read(task, 0), choose_machine("cpu", 1, "float32")
+    plan = Plan(rows=60, rate=1.0, steps=4, noise=0.0, clip=clip, delta=1e-3, epsilon=0.0)
+    tokenizer = Tokenizer.load(inputs["pretrain"])
+    setup = Setup(task_settings(), task, splits.names, inputs["pretrain"], tokenizer, machine, 0, plan)
+    model = make_model(setup)
+    job, _ = make_job(setup, splits.train, model)
+    batches = job.batches(0)
+    assert [len(one.weights) for one in batches] == [1] * 60  # rate 1: every item, alone
+
+    def norm(chosen: list[Any]) -> float:
+        job.gradient(0)(model, chosen, job.objective, 1.0, machine)
+        found = [one.grad for one in model.parameters() if one.grad is not None]
+        return float(torch.nn.utils.get_total_norm(found)) * plan.rate * plan.rows
+
+    assert norm(batches[:1]) == pytest.approx(clip, rel=1e-4)
+    assert 0 < norm(batches) <= 60 * clip * (1 + 1e-4)
+    plain, _ = make_job(replace(setup, private=None), splits.train, model)
+    assert len(plain.batches(0)[0].weights) > 1
+
+
+@pytest.mark.parametrize(
+    ("task", "told"),
+    [
+        ({"data": {"kind": "world", "task": "entities"}}, "this task is of kind tag"),
+        ({"data": {"kind": "world", "task": "questions"}}, "of kind answer"),
+        ({**TASK, "views": {"head": {"class_weight": "balanced"}}}, "counted from the labels themselves"),
+    ],
+)
+def test_what_a_private_head_cannot_promise_is_refused_beforehand(task: dict[str, Any], told: str) -> None:
+    assert any(told in fault for fault in finetune_task.check(task_settings(task=task), {}))
+    prompt = {**TASK, "views": {"prompt": {"template": "{text} It is"}}}
+    assert "asked in words" in finetune_task.check(task_settings(task=prompt, view="prompt"), {})[0]
+    with pytest.raises(ValueError, match="private needs adamw"):
+        task_settings(optimizer={"name": "muon"})
+    with pytest.raises(ValueError, match="curve trains on the same items again"):
+        task_settings(curve={"sizes": [8]})

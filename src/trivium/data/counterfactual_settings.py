@@ -30,7 +30,7 @@ class CanarySettings(Settings):
     )
     each: int = Field(default=4, ge=1, description="canaries for each number of copies")
     controls: int = Field(default=128, ge=100, description="canaries that are planted nowhere, to be compared with")
-    digits: int = Field(default=3, ge=2, le=6, description="of a secret: 10 to that power are possible")
+    digits: int = Field(default=3, ge=2, le=12, description="of a secret: 10 to that power are possible")
     into: Literal["documents", "instructions"] = Field(
         default="documents", description="where they are planted; instructions are what fine-tuning learns from"
     )

@@ -5,7 +5,7 @@
   code); a causal one for the whole sentence. Ties count as not preferring.
 - triples (Nadeem et al. 2021): how often the stereotype is likelier than its opposite (0.5 is even), how often either is
   likelier than what makes no sense, and their icat = lms * min(ss, 1 - ss) / 0.5; means over the triples of a target word,
-  then over words.
+  then over words. Whether a sentence follows another a masked model tells by its head for pairs, where it has one.
 - questions (Parrish et al. 2022): accuracy, and the share of answers that are biased, from -1 to 1 (their s_DIS and s_AMB).
 - schemas (Rudinger et al. 2018): the share of sentences that are likelier with the masculine pronoun than with the feminine,
   and by how much.
@@ -44,7 +44,7 @@ Item = TypeVar("Item")
 Row = dict[str, Any]
 ROUNDING = 3  # digits of a pseudo-log-likelihood that two sentences are compared by, as in the published code
 EVEN = "0.5 is even"
-UNKNOWN_ROUTE = "a masked model is not asked what follows a sentence"
+UNKNOWN_ROUTE = "this masked model was not taught which sentence follows another"
 
 
 def bias_rows(settings: BiasSettings, stage: str, judge: Judge) -> list[Row]:
@@ -122,7 +122,7 @@ def schema_rows(stage: str, judge: Judge, schemas: Sequence[Schema]) -> list[Row
 
 def triple_rows(stage: str, judge: Judge, triples: Sequence[Triple]) -> list[Row]:
     """Stereotype score, language score and icat of the triples that the model can be asked about."""
-    asked = [one for one in triples if one.inside or judge.causal]
+    asked = [one for one in triples if one.inside or judge.causal or judge.tells_pairs]
     left_out = len(triples) - len(asked)
     note = f"{left_out:,} left out: {UNKNOWN_ROUTE}" if left_out else ""
     if not asked:
@@ -149,16 +149,21 @@ def triple_rows(stage: str, judge: Judge, triples: Sequence[Triple]) -> list[Row
 
 def _triple_scores(judge: Judge, triples: Sequence[Triple]) -> list[dict[str, float]]:
     """How likely each way of each triple is: the geometric mean of its tokens' probabilities of a causal model; of a masked
-    one the mean probability of the word's tokens, each after those before it."""
+    one the mean probability of the word's tokens, each after those before it, or that the sentence follows."""
     asks: list[Ask] = []
     owners: list[tuple[int, str]] = []
+    pairs: dict[tuple[int, str], tuple[list[int], list[int]]] = {}
     for number, triple in enumerate(triples):
         for name, way in triple.ways.items():
+            if not (triple.inside or judge.causal):
+                pairs[number, name] = _pair_of(judge, triple, way)
+                continue
             own = list(_asks_of(judge, triple, way))
             _require_room(judge, own, triple.place)
             asks += own
             owners += [(number, name)] * len(own)
-    means: dict[tuple[int, str], list[float]] = {}
+    told_of_pairs = judge.follows(list(pairs.values())) if pairs else []
+    means = {owner: [share] for owner, share in zip(pairs, told_of_pairs, strict=True)}
     for owner, told in zip(owners, judge.log_probabilities(asks), strict=True):
         means.setdefault(owner, []).append(float(told.double().mean().exp()))
     return [
@@ -181,6 +186,13 @@ def _asks_of(judge: Judge, triple: Triple, way: str) -> Iterable[Ask]:
     return [
         Ask((*before, *fill[: number + 1], *after), (len(before) + number,)) for number in range(len(fill))
     ]  # what the word has after the token that is asked for is not shown
+
+
+def _pair_of(judge: Judge, triple: Triple, way: str) -> tuple[list[int], list[int]]:
+    """The context and the sentence after it, which begins with a space as it does in a document."""
+    first, second = judge.tokenizer.encode(triple.context), judge.tokenizer.encode(f" {way}")
+    _require_size(len(first) + len(second), judge.pair_room, triple.place)
+    return first, second
 
 
 def question_rows(stage: str, judge: Judge, questions: Sequence[Question]) -> list[Row]:
@@ -233,12 +245,16 @@ def _answers(judge: Judge, questions: Sequence[Question]) -> list[int]:
 
 def _require_room(judge: Judge, asks: Iterable[Ask], place: Place) -> None:
     for ask in asks:
-        if len(ask.ids) > judge.room:
-            raise DataError(
-                f"has {len(ask.ids)} tokens; the model reads {judge.room}: take the item out, or use a model that reads more",
-                file=place.file,
-                line=place.line,
-            )
+        _require_size(len(ask.ids), judge.room, place)
+
+
+def _require_size(size: int, room: int, place: Place) -> None:
+    if size > room:
+        raise DataError(
+            f"has {size} tokens; the model reads {room}: take the item out, or use a model that reads more",
+            file=place.file,
+            line=place.line,
+        )
 
 
 def _shares(name: str, stage: str, hits: Sequence[bool], kinds: Sequence[str], note: str) -> list[Row]:

@@ -3,9 +3,10 @@
     exposure = log2 |R| - log2 rank      R: all strings of that many digits; rank: by likelihood, given what stands before
 
 Exact, by enumeration: the likelihood of a string is a product over its digits, so a tree of prefixes gives all of them. Of a
-masked model it is the product of each digit's probability given all others. Ties share the middle rank. A secret that the
-model has not seen has a rank drawn by chance, so its exposure is log2 e = 1.44 bits on average: that is what controls must
-show.
+masked model it is the product of each digit's probability given all others. Ties share the middle rank. Where the strings are
+too many, the secret is ranked among so many drawn at random (their section 4.3): no exposure is then told beyond log2 of the
+draws. A secret that the model has not seen has a rank drawn by chance, so its exposure is log2 e = 1.44 bits on average: that
+is what controls must show.
 
 Legend: C candidates, N digits, P positions asked at once.
 """
@@ -21,13 +22,15 @@ import numpy
 import torch
 
 from trivium.base.errors import UserError
+from trivium.base.seeds import python_random
 from trivium.base.words import Message
 from trivium.data.canaries import Canary
 from trivium.evaluate.intervals import Estimate, mean, proportion
-from trivium.evaluate.likelihood import Judge, Slot
+from trivium.evaluate.likelihood import Ask, Judge, Slot
 
 CHANCE_BITS = math.log2(math.e)  # of a rank drawn evenly from many
 AT_ONCE = 4096  # positions in one call
+MOST_DIGITS = 3  # of secrets whose strings are all enumerated
 Array = numpy.ndarray[tuple[int], numpy.dtype[numpy.float64]]
 
 
@@ -42,16 +45,36 @@ class Exposed:
     first: bool
 
 
-def exposures(judge: Judge, canaries: Sequence[Canary], into: str) -> list[Exposed]:
-    """The exposure of every canary. Raises UserError where the tokenizer has no token for each digit."""
+def exposures(judge: Judge, canaries: Sequence[Canary], into: str, draws: int = 1000) -> list[Exposed]:
+    """The exposure of every canary: among all strings, or where those are more than `MOST_DIGITS` digits make, among itself and
+    `draws` random ones. Raises UserError where the tokenizer has no token for each digit."""
     digits, joint = alphabet(judge)
     found = []
     for canary in canaries:
-        before = start_of(judge, canary, into)
-        told = strings(judge, before, digits, joint, len(canary.secret))
-        own = int(canary.secret)
+        before, size = start_of(judge, canary, into), len(canary.secret)
+        if size <= MOST_DIGITS:
+            told, own = strings(judge, before, digits, joint, size), int(canary.secret)
+        else:
+            chosen = drawn(canary, draws)
+            told, own = given(judge, before, digits, joint, chosen), len(chosen) - 1
         found.append(Exposed(canary, exposure(told, own), float(told[own]), bool(told[own] == told.max())))
     return found
+
+
+def drawn(canary: Canary, draws: int) -> list[str]:
+    """Random secrets of the same length, none of them the canary's own, which stands last."""
+    random = python_random(0, "candidates", canary.name)
+    size = len(canary.secret)
+    others: list[str] = []
+    while len(others) < draws:
+        one = "".join(str(random.randrange(10)) for _ in range(size))
+        others += [one] if one != canary.secret else []
+    return [*others, canary.secret]
+
+
+def most_bits(digits: int, draws: int) -> float:
+    """The highest exposure that can be told of secrets of so many digits."""
+    return math.log2(10**digits if digits <= MOST_DIGITS else draws + 1)
 
 
 def exposure(log_probabilities: Array, own: int) -> float:
@@ -84,6 +107,16 @@ def strings(judge: Judge, before: Sequence[int], digits: Sequence[int], joint: i
     return (
         _tree(judge, before, digits, joint, length) if judge.causal else _around(judge, before, digits, joint, length)
     )
+
+
+def given(judge: Judge, before: Sequence[int], digits: Sequence[int], joint: int, secrets: Sequence[str]) -> Array:
+    """log p (nats) of these secrets after `before`, as `strings` has it of all."""
+    asks = []
+    for secret in secrets:
+        own = _written([int(digit) for digit in secret], digits, joint)
+        places = range(len(before), len(before) + len(own), 1 if judge.causal else 2)  # a joint is no digit
+        asks.append(Ask((*before, *own), tuple(places)))
+    return numpy.array([float(told.double().sum()) for told in judge.log_probabilities(asks)])
 
 
 def _written(number: Sequence[int], digits: Sequence[int], joint: int) -> list[int]:

@@ -65,6 +65,16 @@ class Judge:
         limit: int = self.model.shape.max_positions
         return limit if self.causal else limit - self.tokenizer.added(False)
 
+    @property
+    def tells_pairs(self) -> bool:
+        """Whether this is a masked model that was taught which text follows another."""
+        return not self.causal and self.model.head.kind == "pretraining"
+
+    @property
+    def pair_room(self) -> int:
+        """Tokens of two texts together that the model reads at most."""
+        return int(self.model.shape.max_positions - self.tokenizer.added(True))
+
     def whole(self, text: str) -> Ask:
         """Every token of the text."""
         ids = tuple(self.tokenizer.encode(text))
@@ -87,6 +97,24 @@ class Judge:
                 best = self.model.logits(hidden[place][list(ask.places)]).argmax(dim=-1).cpu()
                 found[number] = best == torch.tensor([ask.ids[one] for one in ask.places])
         return found
+
+    @torch.inference_mode()
+    def follows(self, pairs: Sequence[tuple[Sequence[int], Sequence[int]]]) -> list[float]:
+        """The probability that the second text of each pair follows the first, by the model's head for pairs (Devlin et al.
+        2019); in double precision, since such heads are sure of much. None may be longer than `pair_room`."""
+        assert self.tells_pairs and all(len(one) + len(two) <= self.pair_room for one, two in pairs)
+        rows = []
+        for first, second in pairs:
+            framed = self.tokenizer.frame(list(first), list(second))
+            rows.append(Row(tuple(framed.ids), tuple(framed.types)))
+        told = [0.0] * len(rows)
+        for numbers, _, hidden in row_states(self.model, rows, self.tokenizer.pad, self.machine):
+            shares = (
+                self.model.pair_logits(hidden).double().softmax(dim=-1)[:, 0].cpu()
+            )  # (B,): 0 is the true next text
+            for number, share in zip(numbers, shares.tolist(), strict=True):
+                told[number] = share
+        return told
 
     @torch.inference_mode()
     def candidates(self, slots: Sequence[Slot]) -> Tensor:

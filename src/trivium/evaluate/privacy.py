@@ -14,7 +14,6 @@ the training ones are.
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from torch import Tensor
 from trivium.base.files import read_jsonl
 from trivium.base.seeds import numpy_random, python_random
 from trivium.data.canaries import FILE, read_canaries
-from trivium.evaluate.canaries import CHANCE_BITS, exposures, groups_of, within
+from trivium.evaluate.canaries import CHANCE_BITS, MOST_DIGITS, exposures, groups_of, most_bits, within
 from trivium.evaluate.intervals import Estimate, mean, proportion
 from trivium.evaluate.likelihood import Ask, Judge
 from trivium.evaluate.privacy_settings import PrivacySettings
@@ -55,9 +54,11 @@ def privacy_rows(settings: PrivacySettings, stage: str, judge: Judge, gather: Pa
 def canary_rows(settings: PrivacySettings, stage: str, judge: Judge, gather: Path) -> list[Row]:
     """Exposure of the controls and of each number of copies."""
     canaries, into = read_canaries(gather)
-    found = exposures(judge, canaries, into)
-    bits = math.log2(10 ** len(canaries[0].secret))
-    note = f"planted in {into}; most possible {bits:.2f} bits, never seen {CHANCE_BITS:.2f}"
+    found = exposures(judge, canaries, into, settings.candidates)
+    digits = len(canaries[0].secret)
+    among = "" if digits <= MOST_DIGITS else f" among {settings.candidates:,} drawn at random"
+    bits = most_bits(digits, settings.candidates)
+    note = f"planted in {into}; most possible{among} {bits:.2f} bits, never seen {CHANCE_BITS:.2f}"
     rows = []
     for group in groups_of(found, settings.queries):
         name = f"{group.copies} {'copy' if group.copies == 1 else 'copies'}" if group.copies else "controls"

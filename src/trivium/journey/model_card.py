@@ -16,6 +16,7 @@ from trivium.base.files import write_atomic
 from trivium.journey.graph import base_of
 from trivium.journey.hashes import MODEL_CARD
 from trivium.journey.report_read import Reader, Run, Score, Stage, read_run
+from trivium.journey.report_scores import BIAS, MEMORY, measure
 from trivium.journey.report_values import count, label, large, number, plain, reach, size
 
 PIPELINES = {
@@ -33,7 +34,6 @@ TAUGHT = {
     "reward": "It judges answers: one number for a conversation, higher where the rater would prefer it.",
     "align": "It was pre-trained, fine-tuned on instructions, and aligned with a rater's preferences.",
 }
-FAIRNESS, PRIVACY = ("bias", "fairness", "stereotype"), ("privacy", "canary", "canaries", "membership", "extraction")
 MOST_SOURCES = 30
 
 
@@ -52,6 +52,7 @@ def write_model_cards(run_folder: Path) -> list[Path]:
 def render(run: Run, stage: Stage) -> str:
     """The card of one model: the metadata block, and sections in Markdown."""
     scores = _scores(run, stage.name)
+    plainly = [one for one in scores if measure(one)[0] not in BIAS | MEMORY]
     metadata = yaml.safe_dump(_metadata(run, stage, scores), sort_keys=False, allow_unicode=True, width=120)
     parts = [
         f"# {label(run.name)}: {stage.name}",
@@ -61,11 +62,11 @@ def render(run: Run, stage: Stage) -> str:
         "## Data",
         "\n".join(_data(run)),
         "## Scores",
-        _table(scores) if scores else "Not measured.",
+        _table(plainly) if plainly else "Not measured.",
         "## Bias",
-        _measured(scores, FAIRNESS),
+        _measured([one for one in scores if measure(one)[0] in BIAS]),
         "## Privacy",
-        _measured(scores, PRIVACY),
+        "\n\n".join((*_private(stage), _measured(_memory(run, stage.name)))),
         "## Limits",
         "\n".join(f"- {one}" for one in _limits(run, stage)),
     ]
@@ -205,8 +206,24 @@ def _table(scores: Sequence[Score]) -> str:
     return "\n".join(lines)
 
 
-def _measured(scores: Sequence[Score], words: Sequence[str]) -> str:
-    found = [one for one in scores if any(word in one.name.lower() for word in words)]
+def _memory(run: Run, stage: str) -> list[Score]:
+    """What was measured of this model's memory, by copies and controls too: alone neither says anything."""
+    return [one for one in run.scores if one.stage == stage and measure(one)[0] in MEMORY]
+
+
+def _private(stage: Stage) -> Iterator[str]:
+    """What the guarantee of a private training rests on."""
+    told = stage.facts.figures
+    epsilon, delta = number(told.get("epsilon")), number(told.get("delta"))
+    if epsilon is not None and delta is not None:
+        unit = label(told.get("private_unit", "one row"))
+        yield (
+            f"This training was private: epsilon {plain(epsilon)} at delta {delta:.1e}, the unit being {unit}. What the model "
+            "had read before is outside of it."
+        )
+
+
+def _measured(found: Sequence[Score]) -> str:
     return (
         _table(found)
         if found

@@ -121,13 +121,17 @@ def _membership(scores: Sequence[Score]) -> list[str]:
 
 
 def _private(run: Run) -> list[str]:
-    stage = run.stages.get("finetune")
-    epsilon = stage.figure("epsilon") if stage else None
-    if stage is None or epsilon is None:
-        return []
-    delta, rows = number(stage.facts.figures.get("delta")), stage.figure("examples")
-    unit = stage.facts.figures.get("private_unit", "one row")
-    return [
-        f"Fine-tuning was private: epsilon {plain(epsilon)} at delta {delta:.1e} for {unit}, of {count(rows)} rows. It says "
-        "nothing of what the pre-trained model had read before."
-    ]
+    """A sentence for each fine-tuning that was private."""
+    sentences = []
+    for name, stage in run.stages.items():
+        epsilon = stage.figure("epsilon") if name.partition("-")[0] == "finetune" else None
+        if epsilon is None:
+            continue
+        delta, rows = number(stage.facts.figures.get("delta")), stage.figure("examples") or stage.figure("train")
+        unit = stage.facts.figures.get("private_unit", "one row")
+        what = "Fine-tuning" if name == "finetune" else f"Fine-tuning on {name.partition('-')[2]}"
+        sentences.append(
+            f"{what} was private: epsilon {plain(epsilon)} at delta {delta:.1e} for {unit}, of {count(rows)} rows. It says "
+            "nothing of what the pre-trained model had read before."
+        )
+    return sentences

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from trivium.journey.report_journey import bits_per_byte, reward_accuracy
@@ -49,7 +49,7 @@ class PhaseRow:
 @dataclass(frozen=True)
 class Answer:
     """One model's answer. `pieces` are the head of the text, cut into (words, new since the model before); `points` are
-    the simulated rater's."""
+    the simulated rater's; `figures` its length and likelihoods, in words."""
 
     phase: Phase
     shown: Shown
@@ -57,6 +57,7 @@ class Answer:
     verdict: Verdict | None
     points: str
     explanation: str
+    figures: str
 
 
 @dataclass(frozen=True)
@@ -254,11 +255,22 @@ def _card(sample: Sample) -> Card:
         marked = before is not None and phase.model == "align" and text.strip() != before.answer.strip()
         old = before.answer if before is not None and marked else None
         points = plain(now.points) if now.points is not None else ""
-        explanation = explain(phase.model, now, before)
-        answers.append(Answer(phase, shown, changed_words(old, shown.head), now.verdict, points, explanation))
+        explanation, figures = explain(phase.model, now, before), _figures(text, sample.changes.get(phase.model, {}))
+        answers.append(Answer(phase, shown, changed_words(old, shown.head), now.verdict, points, explanation, figures))
         before = now
     reference = None if sample.reference is None else show(sample.reference)
     return Card(show(sample.text), label(sample.kind, 40).replace("_", " "), reference, tuple(answers))
+
+
+def _figures(text: str, changes: Mapping[str, float | None]) -> str:
+    """Length, likelihoods and KL of an answer in a line; '' where its likelihoods were not written down."""
+    own, newest, far = (number(changes.get(key)) for key in ("log_likelihood", "log_likelihood_of_newest", "kl"))
+    parts = [] if own is None else [f"log-likelihood {own:.1f} nats"]
+    if newest is not None and newest != own:
+        parts.append(f"the newest answer has {newest:.1f} here")
+    if far is not None:
+        parts.append(f"KL {far:.1f}")
+    return "; ".join([many(len(text.split()), "word"), *parts]) if parts else ""
 
 
 def changed_words(before: str | None, now: str) -> tuple[tuple[str, bool], ...]:

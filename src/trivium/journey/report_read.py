@@ -62,13 +62,14 @@ class Score(Artefact):
 
 class Sample(Artefact):
     """One prompt through every stage. `reference` is the one right answer where there is one; `rewards` are the rater's
-    points by stage."""
+    points by stage, `changes` what each model finds likely (`trivium.evaluate.samples`)."""
 
     prompt: str | list[dict[str, Any]]
     kind: str = ""
     answers: dict[str, str | None] = {}
     reference: str | None = None
     rewards: dict[str, float | None] = {}
+    changes: dict[str, dict[str, float | None]] = {}
 
     @property
     def text(self) -> str:

@@ -108,6 +108,10 @@ GLOSSARY = {
         "How far the aligned model has moved from the fine-tuned one, in nats for each answer. A little is "
         "learning; much of it often means that the model has found a trick that fools the reward model."
     ),
+    "Log-likelihood": (
+        "How likely a model finds a text, in nats: 0 is certain, and each nat less is 2.7 times less likely. Longer texts have "
+        "less of it, so compare the same answer under two models."
+    ),
     "Entropy": (
         "How undecided the model is about its next token, in nats. When it falls to zero, it always says the same."
     ),

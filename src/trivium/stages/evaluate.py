@@ -203,6 +203,7 @@ def causal_run(settings: EvaluateSettings, context: Context) -> Found:
     from trivium.evaluate.further import further_scores, valid_row
     from trivium.evaluate.instructions import free_rows, read_heldout, score_instructions
     from trivium.evaluate.readers import CausalReader
+    from trivium.evaluate.samples import pick, sample_of, with_changes
     from trivium.generate import load_generator
 
     models = [name for name in MODELS if name in context.inputs]
@@ -235,7 +236,8 @@ def causal_run(settings: EvaluateSettings, context: Context) -> Found:
     ask_tasks(settings, readers, context, found, tell)
     found.scores += fairness_scores(settings.bias, settings.privacy, generators, context)
     closed = [sample_of(item, {name: answers[name][number] for name in answers}) for number, item in enumerate(items)]
-    found.samples = pick(closed, settings.samples) + shown[: settings.samples]
+    picked = pick(closed, settings.samples) + shown[: settings.samples]
+    found.samples = [with_changes(one, generators) for one in picked]
     return found
 
 
@@ -352,22 +354,3 @@ def gap_scores(encoder: Encoder, settings: EvaluateSettings, context: Context) -
     found = masked_estimates(encoder.model, fixed_batches(rows, MASKED_ROWS, None), machine)
     note = "the whole validation text, hidden tokens that never change"
     return [score_row(name, "pretrain", one, unit, note) for name, (one, unit) in found.items()]
-
-
-def sample_of(item: dict[str, Any], answers: dict[str, str]) -> dict[str, Any]:
-    """A held-out instruction with every model's answer."""
-    return {
-        "prompt": item["messages"],
-        "kind": item["family"],
-        "answers": answers,
-        "reference": item["answer"],
-        "rewards": {},
-    }
-
-
-def pick(samples: Sequence[dict[str, Any]], most: int) -> list[dict[str, Any]]:
-    """The first sample of each family in turn, `most` at most: chosen by place, not by how well they look."""
-    found: dict[str, dict[str, Any]] = {}
-    for sample in samples:
-        found.setdefault(sample["kind"], sample)
-    return list(found.values())[:most]

@@ -12,15 +12,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from trivium.base.config import Settings
 from trivium.base.errors import Interrupted, UserError
 from trivium.base.progress import Context, Progress
 from trivium.task.declaration import Task, declared
+from trivium.train.private_settings import PrivateTrainingSettings
 from trivium.tune.settings import TuningSettings
 
 if TYPE_CHECKING:
@@ -29,9 +31,12 @@ if TYPE_CHECKING:
     from trivium.model.transformer import Transformer
     from trivium.predict.predictor import Predictor
     from trivium.task.items import Item
+    from trivium.train.private import Plan
     from trivium.tune.setup import Setup, Start
 
 NEEDS = ("pretrain",)
+PRIVATE_KINDS = ("classify", "multilabel")  # an item is one row, and nothing of the labels enters but by its gradient
+UNIT = "one row (a labelled text)"
 
 
 class CurveSettings(Settings):
@@ -50,6 +55,33 @@ class FinetuneTaskSettings(TuningSettings):
     curve: CurveSettings | None = Field(
         default=None, description="few labels, from pre-trained and from random weights"
     )
+    private: PrivateTrainingSettings | None = Field(
+        default=None, description="train a head for labels with differential privacy; none: without"
+    )
+
+    @model_validator(mode="after")
+    def _private_fits(self) -> FinetuneTaskSettings:
+        if self.private and self.optimizer.name != "adamw":
+            raise ValueError(
+                f"optimizer.name is {self.optimizer.name}; private needs adamw: muon makes the noise as large as what is learned"
+            )
+        if self.private and self.curve:
+            raise ValueError("curve trains on the same items again, and not privately; leave it out, or private")
+        return self
+
+    def private_faults(self, task: Task) -> list[str]:
+        """Why the task cannot be learned privately, a sentence each; none where it can, or is not to be."""
+        if self.private is None:
+            return []
+        faults = []
+        if task.kind not in PRIVATE_KINDS or not self.by_head(task):
+            faults.append(
+                f"private: only heads for labels of whole texts ({', '.join(PRIVATE_KINDS)}) are trained privately; this task is "
+                f"of kind {task.kind}{'' if self.by_head(task) else ', asked in words'}: leave private out"
+            )
+        if task.views.head.class_weight != "none":
+            faults.append("private: views.head.class_weight is counted from the labels themselves; set it to none")
+        return faults
 
 
 def depends_on(settings: FinetuneTaskSettings) -> Any:
@@ -68,7 +100,9 @@ def check(settings: FinetuneTaskSettings, sections: Mapping[str, Any]) -> list[s
         task = declared(settings.task)
     except UserError as error:
         return str(error).splitlines()
-    faults = settings.faults(task)
+    faults = [*settings.faults(task), *settings.private_faults(task)]
+    if settings.private and find_spec("opacus") is None:
+        faults.append("private needs opacus, which is not installed: pip install 'trivium-lm[private]'")
     stopping = settings.early_stopping
     if stopping and stopping.monitor not in score_names(task):
         faults.append(
@@ -93,6 +127,10 @@ def run(settings: FinetuneTaskSettings, context: Context) -> dict[str, Any]:
     splits = read(task, context.seed)
     machine = choose_machine(context.device, context.threads, stored_precision(context, settings.precision))
     setup = Setup(settings, task, splits.names, source, Tokenizer.load(source), machine, context.seed)
+    about: dict[str, Any] = {}
+    if settings.private:
+        plan, about = private_plan(settings, task, len(splits.train), context)
+        setup = replace(setup, private=plan)
 
     def look(model: Transformer) -> dict[str, float]:
         found = score(task, splits.names, reader(setup, model), splits.valid).scores
@@ -106,10 +144,32 @@ def run(settings: FinetuneTaskSettings, context: Context) -> dict[str, Any]:
     beside = baselines(task, splits.names, splits.train, measured)
     main = main_score(task)
     points = list(curve(settings.curve, setup, splits, scored, context)) if settings.curve else []
-    facts = {"measured_on": "test" if splits.test else "valid", "curve": points, "seed": setup.seed, **splits.facts}
-    write_json(context.folder / "scores.json", {**as_dict(task, scored, beside), **facts})
+    where = {"measured_on": "test" if splits.test else "valid", "curve": points, "seed": setup.seed, **splits.facts}
+    write_json(context.folder / "scores.json", {**as_dict(task, scored, beside), **where})
     figures = {main: scored.scores[main].value, "baseline": max(one.scores[main].value for one in beside.values())}
-    return figures | recorder.figures() | dict(splits.facts) | {"precision": str(machine.dtype).removeprefix("torch.")}
+    facts = {**splits.facts, **about, "precision": str(machine.dtype).removeprefix("torch.")}
+    return figures | recorder.figures() | facts
+
+
+def private_plan(
+    settings: FinetuneTaskSettings, task: Task, items: int, context: Context
+) -> tuple[Plan, dict[str, Any]]:
+    """The noise that a private training on so many items needs, and what the guarantee rests on.
+
+    Raises UserError for what is not trained privately and on several processes, MissingExtra without Opacus.
+    """
+    from trivium.train import private
+    from trivium.tune.setup import steps_of
+
+    assert settings.private is not None
+    if faults := settings.private_faults(task):
+        raise UserError(faults[0])
+    if context.ranks.size > 1:
+        raise UserError(f"private training runs in one process, not in {context.ranks.size}; start it without torchrun")
+    size = min(settings.batch_size, items)
+    found = private.plan(settings.private, items, size, steps_of(settings, items, size))
+    private.keep(context.folder, found)
+    return found, found.facts(settings.private, UNIT)
 
 
 def reader(setup: Setup, model: Transformer) -> Predictor | Writer:

@@ -43,15 +43,15 @@ class Plan:
     delta: float
     epsilon: float
 
-    def facts(self, settings: PrivateTrainingSettings) -> dict[str, Any]:
-        """What the record tells: all that the guarantee rests on."""
+    def facts(self, settings: PrivateTrainingSettings, unit: str = UNIT) -> dict[str, Any]:
+        """What the record tells: all that the guarantee rests on; `unit` is what one row is."""
         return {
             "epsilon": round(self.epsilon, 4),
             "delta": self.delta,
             "noise": round(self.noise, 4),
             "clip": self.clip,
             "sampling_rate": round(self.rate, 6),
-            "private_unit": UNIT,
+            "private_unit": unit,
             "accountant": settings.accountant,
         }
 

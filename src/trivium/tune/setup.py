@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,10 +13,12 @@ from trivium.tune.settings import TuningSettings
 
 if TYPE_CHECKING:
     from trivium.base.device import Machine
+    from trivium.data.tasks.batches import TaskBatches
     from trivium.model.transformer import Transformer
     from trivium.task.items import Item
     from trivium.tokenizer import Tokenizer
     from trivium.train.fit import Job
+    from trivium.train.private import Plan
 
 HEADS = {"classify": "sequence", "multilabel": "sequence", "regress": "sequence", "tag": "tokens", "answer": "span"}
 PROBLEMS = {
@@ -29,7 +31,7 @@ Start = Literal["pretrained", "random"]
 
 @dataclass(frozen=True)
 class Setup:
-    """All that one training needs besides its items."""
+    """All that one training needs besides its items. With `private` each item's part of a step is clipped and noise is added."""
 
     settings: TuningSettings
     task: Task
@@ -38,6 +40,7 @@ class Setup:
     tokenizer: Tokenizer
     machine: Machine
     seed: int
+    private: Plan | None = None
 
     @property
     def by_head(self) -> bool:
@@ -133,7 +136,21 @@ def make_job(setup: Setup, items: Sequence[Item], model: Transformer) -> tuple[J
         count=supervised_weight,
         **shared,
     )
-    return job, notes
+    return job if setup.private is None else _private(setup.private, job, batches), notes
+
+
+def _private(plan: Plan, job: Job, source: TaskBatches) -> Job:
+    """The job with items drawn by chance, each a batch of one, and private gradients."""
+    from trivium.base.seeds import derive
+    from trivium.train.private import PrivateStep, sampled
+
+    assert plan.rows == len(source.rows), "the privacy unit is an item: each must be one row"
+
+    def batches(step: int) -> list[Any]:
+        chosen = sampled(plan, source.seed, step)
+        return [source.collate([source.rows[row]], derive(source.seed, "dropout", step, row)) for row in chosen]
+
+    return replace(job, batches=batches, gradient=lambda step: PrivateStep(plan, source.seed, step))
 
 
 def steps_of(settings: TuningSettings, rows: int, size: int) -> int:

@@ -93,6 +93,28 @@ def test_a_label_unseen_in_training_is_told_with_its_line(tmp_path: Path) -> Non
         read(task, 0)
 
 
+def test_a_declared_label_or_word_that_the_data_do_not_have_is_refused(tmp_path: Path) -> None:
+    """A head would have an output that nothing teaches; a misspelt word would silently be the label's own name."""
+    rows = "".join(f"x{number},good\ny{number},bad\n" for number in range(20))
+    train = written(tmp_path / "a.csv", f"text,label\n{rows}")
+
+    def of(**more: Any) -> Task:
+        return Task.model_validate({"kind": "classify", "data": {"train": train}, **more})
+
+    with pytest.raises(DataError, match=r"a\.csv: field 'labels': 'fair' is in no training item; those have bad, good"):
+        read(of(labels=["good", "fair", "bad"]), 0)
+    for name, template in (("prompt", "{text}"), ("cloze", "{text} [MASK]")):
+        view = {"template": template, "words": {"goood": "fine"}}
+        with pytest.raises(DataError, match=rf"field 'views\.{name}\.words': 'goood' is none of the labels: bad, good"):
+            read(of(views={name: view}), 0)
+    assert read(
+        of(labels=["good", "bad"], views={"prompt": {"template": "{text}", "words": {"bad": "poor"}}}), 0
+    ).names == (
+        "good",
+        "bad",
+    )
+
+
 SQUAD = {"data": [{"title": "T", "paragraphs": [{"context": "Anna lives in Velby.", "qas": [
     {"id": "1", "question": "Where?", "answers": [{"text": "Velby", "answer_start": 14}]},
     {"id": "2", "question": "Who?", "is_impossible": True, "answers": []},

@@ -49,6 +49,7 @@ def read(task: Task, seed: int) -> Splits:
     else:
         train, valid, test = _from_files(task, task.data, seed)
     names = label_names(task, train)
+    _require_named(task, names, train)
     for items in (valid, test):
         _require_seen(task, items, train)
     seen = {item.group for item in train}
@@ -105,6 +106,23 @@ def label_names(task: Task, train: Iterable[Item]) -> tuple[str, ...]:
             f"all training items have the label '{found[0]}'; at least two labels are needed", field="label"
         )
     return tuple(found)
+
+
+def _require_named(task: Task, names: Sequence[str], train: Iterable[Item]) -> None:
+    """Raises DataError for a declared label that no training item has, and for a word of a view that stands for no label."""
+    if task.kind not in ("classify", "multilabel"):
+        return
+    file = task.data.train if isinstance(task.data, FileData) else None
+    seen = {label for item in train for label in _labels_of(item, task)}
+    for name in names:
+        if name not in seen:
+            told = f"'{name}' is in no training item; those have {', '.join(sorted(seen)[:12])}: add such items, or take it out"
+            raise DataError(told, file=file, field="labels")
+    for view, found in (("prompt", task.views.prompt), ("cloze", task.views.cloze)):
+        for name in found.words if found else ():
+            if name not in names:
+                told = f"'{name}' is none of the labels: {', '.join(names)}"
+                raise DataError(told, file=file, field=f"views.{view}.words")
 
 
 def _by_number(name: str) -> tuple[float, str]:
