@@ -141,9 +141,14 @@ class MaskedReader:
         raise UserError("a masked model writes no text; ask it for one of several options, or take a decoder")
 
     def _read(self, rows: Sequence[Sequence[int]], gaps: Sequence[tuple[int, int]]) -> list[tuple[float, bool]]:
-        """(log-probability of the token, whether it is the likeliest) at the gap of each row."""
+        """(log-probability of the token, whether it is the likeliest) at the gap of each row. Rows that are the same but for
+        the token that is asked for, as those of options of one token are, are read once."""
+        owners: dict[tuple[tuple[int, ...], int], list[int]] = {}
+        for number, (ids, (place, _)) in enumerate(zip(rows, gaps, strict=True)):
+            owners.setdefault((tuple(ids), place), []).append(number)
+        asked = list(owners.values())
         framed, places = [], []
-        for ids, (place, _) in zip(rows, gaps, strict=True):
+        for ids, place in owners:
             one = self.encoder.tokenizer.frame(ids)
             framed.append(Row(tuple(one.ids), tuple(one.types)))
             places.append(one.special.index(False) + place)
@@ -158,8 +163,9 @@ class MaskedReader:
                 told = logits.log_softmax(dim=-1).cpu()
                 best = logits.argmax(dim=-1).cpu()
             for line, number in enumerate(numbers):
-                token = gaps[number][1]
-                found[number] = (float(told[line, token]), int(best[line]) == token)
+                for owner in asked[number]:
+                    token = gaps[owner][1]
+                    found[owner] = (float(told[line, token]), int(best[line]) == token)
         return found
 
 

@@ -32,7 +32,7 @@ from trivium.task.asking import Asking
 from trivium.task.declaration import PROMPTED, Task, WorldData, read_task
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from trivium.evaluate.readers import Reader
     from trivium.generate import Generator
