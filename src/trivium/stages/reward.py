@@ -188,7 +188,8 @@ def loss_of(scorer: Transformer, batch: PairBatch, settings: RewardSettings, tie
     margins = settings.margin * (batch.strengths - 1.0)
     loss = bradley_terry(scores[batch.chosen], scores[batch.rejected], settings.centring, margins, ties)
     if len(batch.ties):
-        loss = loss + tied(*scores[batch.ties].unbind(dim=1), ties)
+        one, other = scores[batch.ties].unbind(dim=1)  # (., 2) -> two of (.,)
+        loss = loss + tied(one, other, ties)
     if len(batch.lists):
         loss = loss + best_of_list(scores[batch.lists.clamp(min=0)], batch.lists >= 0)
     if len(batch.rated):
