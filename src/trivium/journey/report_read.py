@@ -270,9 +270,7 @@ def read_run(folder: Path) -> Run:
         gather=reader.mapping(folder / "gather" / "gather.json", expected="gather" in done),
         tokenize=reader.mapping(folder / "tokenize" / "tokenize.json", expected="tokenize" in done),
         ceiling=reader.mapping(folder / "rate" / "ceiling.json"),
-        raters=Counter(
-            str(row.get("rater", "unknown")) for _, row in reader.rows(folder / "rate" / "preferences.jsonl")
-        ),
+        raters=_raters(reader),
         lineage=_lineage(reader),
         tasks={
             name: reader.mapping(folder / name / "scores.json", expected=True)
@@ -284,6 +282,14 @@ def read_run(folder: Path) -> Run:
         faults=tuple(reader.faults),
         later=later,
     )
+
+
+def _raters(reader: Reader) -> Mapping[str, int]:
+    """Everyone who judged, with how many preferences they gave; ties and points are none."""
+    found: Counter[str] = Counter()
+    for _, row in reader.rows(reader.folder / "rate" / "preferences.jsonl"):
+        found[str(row.get("rater", "unknown"))] += "chosen" in row and not row.get("tie")
+    return found
 
 
 def _recipe(reader: Reader) -> dict[str, Any]:
