@@ -15,7 +15,7 @@ from trivium.base.files import hash_file, read_json, read_jsonl
 from trivium.base.progress import Progress
 from trivium.feedback.answers import withdraw
 from trivium.feedback.database import open_ratings
-from trivium.journey.learned import learned_from
+from trivium.journey.learned import ANSWER_FIELDS, learned_from
 from trivium.journey.lineage import lineage_faults
 from trivium.journey.recipe import Recipe, read_recipe
 from trivium.journey.report_values import percent
@@ -85,6 +85,9 @@ def test_the_run_knows_its_rounds(looped: Path) -> None:
 def test_the_report_tells_the_rounds(looped: Path) -> None:
     page = (looped / "report.html").read_text(encoding="utf-8")
     section = page[page.index('<section id="rounds"') :].split("</section>")[0]
+    assert ">align, round 2<" in page.replace("<bdi>", ">").replace("</bdi>", "<")
+    curve = page[page.index("<h3>Alignment: reward</h3>") :].split("</figure>")[0]
+    assert curve.count("Round 1 ") == 2 and curve.count("round 2 ") == 2  # for ears, and below the drawing
     found = read_json(looped / "rounds" / "3" / "rate" / "win_rate.json")
     assert f"{percent(found['value'])} (" in section and section.count("by the simulated rater") == 2
     assert section.count('<th scope="row"') == 2 and "not measured yet" not in section
@@ -158,9 +161,9 @@ def test_people_go_through_the_rounds_and_may_take_back_what_they_said(looped: P
     first, last = rows[0], rows[-1]
     assert (first["round"], last["round"]) == (1, 2)
     assert (
-        set(learned_from(folder, last["answer"], "answer"))
+        set(learned_from(folder, last["answer"], ANSWER_FIELDS))
         == newest
-        < set(learned_from(folder, first["answer"], "answer"))
+        < set(learned_from(folder, first["answer"], ANSWER_FIELDS))
     )
 
     withdraw(database, ada, "test", "asked for")

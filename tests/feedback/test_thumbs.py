@@ -22,17 +22,20 @@ def test_thumbs_on_one_prompt_are_preferences_of_that_person(database: Database)
     ada, bo = person(database, "Ada"), person(database, "Bo")
     good, bad, same = Response("A fox.", policy="align:1"), Response("Fox fox", False, "pretrain:1"), Response("A fox.")
     thumbs.give(database, ada, ASKED, good, "up")
-    assert rows(database, "preferences") == []
+    assert rows(database, "trl") == []
     thumbs.give(database, ada, ASKED, bad, "down")
     thumbs.give(database, bo, ASKED, bad, "down")
     thumbs.give(database, ada, ASKED, same, "down")  # the same words of another model: no preference between them
     thumbs.give(database, ada, [Message("user", "Another.")], bad, "down")
-    (row,) = rows(database, "preferences")
-    assert (row["chosen"], row["rejected"], row["rejected_ended"]) == ("A fox.", "Fox fox", False)
-    assert (row["chosen_policy"], row["rejected_policy"]) == ("align:1", "pretrain:1")
-    assert row["rater"] == f"human:{ada.id}" and row["prompt"] == [{"role": "user", "content": "Tell me a story."}]
     (pair,) = rows(database, "trl")
-    assert pair["chosen"] == [{"role": "assistant", "content": "A fox."}]
+    assert (pair["chosen"][0]["content"], pair["rejected"][0]["content"]) == ("A fox.", "Fox fox")  # type: ignore[index]
+    found = rows(database, "preferences")
+    assert [(row["answer"], row["rating"], row["good"], row["ended"], row["policy"]) for row in found[:2]] == [
+        ("A fox.", 7, True, True, "align:1"),
+        ("Fox fox", 1, False, False, "pretrain:1"),
+    ]
+    assert found[0]["rater"] == f"human:{ada.id}" and found[0]["prompt"] == pair["prompt"]
+    assert found[0]["prompt_id"] == found[2]["prompt_id"] != found[-1]["prompt_id"]
     assert [one["label"] for one in rows(database, "unpaired")] == [True, False, False, False, False]
 
 
@@ -41,8 +44,9 @@ def test_a_correction_is_an_example_and_better_than_what_it_mends(database: Data
     thumbs.give(database, ada, ASKED, Response("Fox fox"), "none", "There was a fox.")
     (example,) = rows(database, "instructions")
     assert example["messages"][-1] == {"role": "assistant", "content": "There was a fox."}  # type: ignore[index]
-    (row,) = rows(database, "preferences")
+    row, single = rows(database, "preferences")
     assert (row["chosen"], row["rejected"]) == ("There was a fox.", "Fox fox")
+    assert (single["answer"], single["good"]) == ("Fox fox", False)
     with pytest.raises(JudgementError, match="changes nothing"):
         thumbs.give(database, ada, ASKED, Response("Fox fox"), "up", "Fox fox")
 

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
 import torch
 
-from trivium.rl.asking import asking_order
+from tests.model.shapes import SHAPE, random_model
+from tests.rl import toy
+from tests.tokenizer.tiny import tiny_tokenizer
+from trivium.base.errors import DataError
+from trivium.base.files import write_jsonl
+from trivium.base.progress import Progress
+from trivium.generate.generator import Generator
+from trivium.rl.asking import Draw, asking_order, before_and_after, drawn, every_pair
+from trivium.rl.prompts import load_prompts
 from trivium.rl.worth import PRIOR, covariance, worth_of
 
 COUNT = 1200
@@ -79,3 +92,33 @@ def test_the_worth_is_how_far_the_chance_moves_within_the_uncertainty() -> None:
     pairs = torch.randn(10, 3, generator=generator, dtype=torch.float64)
     moved = torch.sigmoid(pairs @ draws.T).std(dim=1)
     torch.testing.assert_close(worth_of(pairs, torch.sigmoid(pairs @ head), posterior), moved, rtol=0.08, atol=2e-3)
+
+
+def requests_of(*texts: str) -> list[dict[str, Any]]:
+    return [{"id": f"p{place}", "messages": [{"role": "user", "content": text}]} for place, text in enumerate(texts)]
+
+
+def test_a_request_that_leaves_no_room_for_an_answer_is_left_out_and_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokenizer = tiny_tokenizer()
+    shape = replace(SHAPE, vocab_size=tokenizer.vocab_size)
+    monkeypatch.setattr("trivium.generate.load_generator", lambda *given: Generator(random_model(shape), tokenizer))
+    told: list[Progress] = []
+    context = toy.context(tmp_path, report=told.append)
+    asked = requests_of("hi", "fox " * 60, "cat")
+    answers = drawn(tmp_path / "drawn.jsonl", tmp_path, asked, Draw(2, 4, 1.0, 0), context)
+    assert [bool(found) for found in answers] == [True, False, True]
+    assert [one.note for one in told if one.note] == ["1 requests leave no room for an answer and are left out"]
+    assert {one.request["id"] for one in every_pair(asked, answers, ["train"] * 3, "model")} <= {"p0", "p2"}
+    measured = before_and_after(asked, answers, answers, ("old", "new"))
+    assert [one.request["id"] for one in measured] == ["p0", "p2"]
+
+
+def test_a_policy_gradient_leaves_long_requests_out_and_says_where_all_are(tmp_path: Path) -> None:
+    (tmp_path / "prompts").mkdir()
+    write_jsonl(tmp_path / "prompts" / "train.jsonl", requests_of("hi", "fox " * 60))
+    found, dropped = load_prompts(tmp_path, "open", tiny_tokenizer(), 40)
+    assert [one.text for one in found] == ["hi"] and dropped == 1
+    with pytest.raises(DataError, match="all 2 requests are as long as all that the model reads"):
+        load_prompts(tmp_path, "open", tiny_tokenizer(), 3)

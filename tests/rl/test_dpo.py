@@ -14,6 +14,7 @@ from trivium.base.device import Machine
 from trivium.loss.language import linear_log_likelihoods, token_log_probabilities
 from trivium.loss.preference import (
     best_of_list,
+    bradley_terry,
     identity_preference,
     prospect,
     rated,
@@ -62,9 +63,15 @@ def test_losses_of_verdicts_ties_lists_and_ratings_by_hand() -> None:
     worth = 2 * (1 - 1 / (1 + math.exp(-0.5 * 2.0))) + 3 * (1 - 1 / (1 + math.exp(-0.5 * 0.0)))
     assert prospect(gains, good, torch.tensor(1.0), 0.5, (2.0, 3.0)).item() == pytest.approx(worth, rel=1e-5)
     one, other = torch.tensor([1.0]), torch.tensor([0.0])
-    assert tied(one, other).item() == pytest.approx(-0.5 * (log_sigmoid(1) + log_sigmoid(-1)), rel=1e-5)
-    assert tied(one, one).item() == pytest.approx(math.log(2))
-    assert tied(one, one) < tied(one, other)
+    e = math.exp(0.5)  # scores one apart; v = 2: of equal answers half the judgements are ties
+    assert tied(one, other, 2.0).item() == pytest.approx(-math.log(2 / (e + 1 / e + 2)), rel=1e-5)
+    assert tied(one, one, 2.0).item() == pytest.approx(math.log(2))
+    assert tied(one, one, 2.0) < tied(one, other, 2.0)
+    for v in (0.0, 0.3, 2.0):
+        chances = [math.exp(-bradley_terry(*pair, 0.0, 0.0, v).item()) for pair in ((one, other), (other, one))]
+        tie = math.exp(-tied(one, other, v).item()) if v else 0.0
+        assert sum(chances) + tie == pytest.approx(1.0, rel=1e-5)  # one of the three happens
+        assert chances[0] / chances[1] == pytest.approx(math.e, rel=1e-5)
     scores = torch.tensor([[1.0, 0.0, 9.0], [0.0, 0.0, 0.0]])
     real = torch.tensor([[True, True, False], [True, True, True]])
     assert best_of_list(scores, real).item() == pytest.approx(-log_sigmoid(1) + math.log(3), rel=1e-5)

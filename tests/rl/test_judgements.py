@@ -66,7 +66,7 @@ def test_everything_that_can_be_said_is_read(tmp_path: Path) -> None:
         ({"answer": "a", "rating": "good"}, "field 'rating': should be a number, is 'good'"),
         ({"answer": "a", "rating": math.nan}, "field 'rating': should be a number, is nan"),
         ({"answer": "a", "good": 1}, "field 'good': should be true or false, is 1"),
-        ({"answer": "a"}, "field 'good': is missing"),
+        ({"answer": "a"}, "field 'good': is missing; an answer alone needs it, or 'rating'"),
         ({"chosen": "a", "rejected": "b", "prompt": "hi"}, "field 'prompt': should be a list of turns"),
     ],
 )
@@ -97,12 +97,14 @@ def test_the_loss_of_a_step_is_the_sum_of_all_that_was_said() -> None:
     with torch.no_grad():
         a, b, c = (last_token_scores(model, torch.tensor([row]), torch.tensor([len(row)])).item() for row in rows)
         one, two = (last_token_scores(model, torch.tensor([row]), torch.tensor([2])).item() for row in ((7, 6), (7, 5)))
-        found = loss_of(model, batch, settings).item()
+        found = loss_of(model, batch, settings, ties=0.5).item()
 
-    def nats(difference: float) -> float:
-        return math.log1p(math.exp(-difference))
+    def nats(ahead: float, tie: bool = False) -> float:
+        """Davidson's: win, loss and tie weigh e^(d/2), e^(-d/2) and v."""
+        whole = math.exp(ahead / 2) + math.exp(-ahead / 2) + 0.5
+        return -math.log((0.5 if tie else math.exp(ahead / 2)) / whole)
 
-    total = nats(a - b - 0.8) + nats(two - one) + 0.5 * (nats(b - c) + nats(c - b)) + 0.5 * (b - 0.5) ** 2
+    total = nats(a - b - 0.8) + nats(two - one) + nats(b - c, tie=True) + 0.5 * (b - 0.5) ** 2
     total += math.log(sum(map(math.exp, (a, b, c)))) - c
     assert found == pytest.approx(total, rel=1e-4) and batch.said == 5
 
@@ -114,6 +116,8 @@ def test_ratings_are_standardised_by_those_trained_on_and_held_out_ones_give_pai
     found, measured = learnable({"train": [train, only_verdicts], "heldout": [heldout, only_verdicts]})
     assert found == [Judged(((1, 2), (1, 3)), ratings=((0, -1.0), (1, 1.0)))]
     assert [one.pairs for one in measured] == [((0, 1),)]
+    mixed = Judged(((1, 2), (1, 3)), ratings=((0, 9.0), (1, 1.0), (0, 5.0)), rated_by=("a", "b", "a"))
+    assert mixed.compared == ()  # two people's scales, or one person about one answer: nothing is compared
 
 
 def test_degenerate_answers_are_what_they_are_called_and_lose() -> None:

@@ -90,29 +90,30 @@ def test_a_verifiable_reward_rises_on_requests_that_were_not_trained_on(
 
 
 @pytest.mark.slow
-def test_true_preference_rises_on_the_leash_and_falls_without_while_the_reward_does_not(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_true_preference_rises_on_the_leash_and_falls_without_while_the_reward_rises(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     monkeypatch.setattr("trivium.rl.looks.rater.judge", toy.judge)
-    reward = toy.learned_reward()
-    before = toy.mean_utility(toy.policy())
+    reward = toy.learned_reward(seed)
+    before = toy.mean_utility(toy.policy(seed))
     found = {}
     for name, leash in {
-        "on": {"kl_weight": 0.05},
+        "on": {"kl_weight": 0.2},
         "off": {"kl_weight": 0.0, "kl_budget": 0.0, "keep": "last"},
         "budget": {"kl_weight": 0.0, "kl_budget": 3.0},
     }.items():
-        who = toy.players(reward)
+        who = toy.players(reward, seed, whole=True)
         more = {"steps": 40, "look_every": 10, "fresh_ratings": "simulated:world", **leash}
         rows = follow(who, "rloo", tmp_path / name, **more)
         looks = [row for row in rows if "fresh_wins" in row]
         found[name] = (toy.mean_utility(who.policy), looks, panel(rows))
     on, looks, told = found["on"]
-    assert on > before + 0.5
+    assert on > before + 0.3
     assert told.state != "fooled"
     off, looks, told = found["off"]
-    assert looks[-1]["heldout_reward"] > looks[0]["heldout_reward"] - 0.1  # the reward sees nothing wrong
-    assert off < before - 0.5  # and the rater does
+    assert looks[-1]["heldout_reward"] > looks[0]["heldout_reward"] + 0.3  # the reward sees nothing but progress
+    assert off < before - 3.0 and looks[-1]["fresh_wins"] < 0.3  # and the rater sees the opposite
     assert told.state == "fooled" and any("over-optimised" in line for line in told.warnings)
     kept, looks, _ = found["budget"]
-    assert kept > before + 0.4 and looks[-1]["step"] < 40  # stopped early, and its best look kept
+    assert kept > before and looks[-1]["step"] < 40  # stopped early, and its best look kept

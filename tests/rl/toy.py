@@ -9,7 +9,8 @@ that repeating them costs: the trap that a policy without a leash walks into.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from types import SimpleNamespace
@@ -22,7 +23,7 @@ from tests.model.shapes import SHAPE
 from trivium.base.device import Machine
 from trivium.base.progress import Context
 from trivium.base.words import Message
-from trivium.generate.engine import Engine
+from trivium.generate.engine import Engine, Request, Row
 from trivium.generate.sampling import Sampling
 from trivium.loss.preference import bradley_terry
 from trivium.model.families import FAMILIES
@@ -55,6 +56,13 @@ def judge(prompt: str, first: str, second: str, random: Random, ended: tuple[boo
     return 0 if random.random() < 1 / (1 + math.exp((other - one) / TEMPERATURE)) else 1
 
 
+class Whole(Engine):
+    """Calls every answer a whole one, also where it met the length limit: what it says is scored, not how it ends."""
+
+    def run(self, requests: Sequence[Request], sampling: Sampling, seed: int, first: int = 0) -> list[list[Row]]:
+        return [[replace(row, ended=True) for row in rows] for rows in super().run(requests, sampling, seed, first)]
+
+
 class Numbers:
     """What a tokenizer is asked for, with numbers for words."""
 
@@ -70,9 +78,9 @@ def policy(seed: int = 0) -> Transformer:
     return model
 
 
-def players(reward: Callable[[Tensor, Tensor], Tensor]) -> Players:
-    """The policy, the same again as the reference, and a reward of (tokens, totals)."""
-    model = policy()
+def players(reward: Callable[[Tensor, Tensor], Tensor], seed: int = 0, *, whole: bool = False) -> Players:
+    """The policy of that seed, the same again as the reference, and a reward of (tokens, totals)."""
+    model = policy(seed)
     layout = Layout(model, Team(CPU))
 
     def told(group: Group) -> Any:
@@ -82,9 +90,9 @@ def players(reward: Callable[[Tensor, Tensor], Tensor]) -> Players:
     tokenizer: Any = Numbers()
     return Players(
         policy=model,
-        reference=policy().eval(),
+        reference=policy(seed).eval(),
         reward=told,  # type: ignore[arg-type]
-        engine=Engine(model, STOPS),
+        engine=Whole(model, STOPS) if whole else Engine(model, STOPS),
         prompts=[Prompt(tuple(ids), ()) for ids in PROMPTS],
         looks=[Prompt(tuple(ids), (Message("user", text),)) for text, ids in LOOKS],
         instructions=nothing,
@@ -105,13 +113,13 @@ def mean_utility(model: Transformer, seed: int = 5) -> float:
     return sum(map(utility, answers(model, seed).answers)) / (4 * len(LOOKS))
 
 
-def learned_reward(steps: int = 60) -> Callable[[Tensor, Tensor], Tensor]:
-    """A reward model of pairs of first answers, as a noisy rater prefers them."""
+def learned_reward(seed: int = 0, steps: int = 60) -> Callable[[Tensor, Tensor], Tensor]:
+    """A reward model of pairs of the first answers of that seed's policy, as a noisy rater prefers them."""
     model = Transformer(SHAPE, FAMILIES[SHAPE.family].head_shape("score"))
-    initialise(model, torch.Generator().manual_seed(1))
+    initialise(model, torch.Generator().manual_seed(1 + seed))
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
-    start, random = policy(), Random(0)
-    groups = [answers(start, seed, 2, PROMPTS) for seed in range(6)]
+    start, random = policy(seed), Random(seed)
+    groups = [answers(start, 100 * seed + number, 2, PROMPTS) for number in range(6)]
     for step in range(steps):
         group = groups[step % len(groups)]
         scores = last_token_scores(model, group.rollout.tokens, group.totals).view(-1, 2)

@@ -221,13 +221,13 @@ def trace(
     """Follow answers to the models that learned from them."""
     from trivium.feedback import exchange, raters
     from trivium.feedback.items import read_items
-    from trivium.journey.learned import learned_from
+    from trivium.journey.learned import ANSWER_FIELDS, learned_from
 
     folder, store = opened(run, runs, database)
     every = list(exchange.export(store, "answers"))
     own = [row for row in every if row["answer"] == what]
     if own:
-        found = learned_from(folder, what, "answer")
+        found = learned_from(folder, what, ANSWER_FIELDS)
     else:
         with store.reading() as work:
             person = raters.find_rater(work, what)

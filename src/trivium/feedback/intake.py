@@ -2,7 +2,10 @@
 
 A line is a JSON object with one of these forms; a prompt is a text or a list of turns, an answer a text or one turn:
 
-    {"prompt", "chosen", "rejected"}     a pair whose answer is known; turns without "prompt" are split where they part
+    {"prompt", "chosen", "rejected"}     a pair whose answer is known; turns without "prompt" are split where they part;
+                                         with "tie": true neither is better
+    {"prompt", "completion", "label"}    one answer that is good (true) or bad (TRL's unpaired preference)
+    {"prompt", "answer", ...}            the same of our own, with "good" or with "scores", points on named axes
     {"prompt", "responses": [...]}       two to five answers to compare
     {"prompt", "response", "axes"}       one answer to give points on named axes
 
@@ -25,7 +28,7 @@ from trivium.feedback.database import Database, Work
 from trivium.feedback.items import current_round, offer
 from trivium.feedback.plan import note, now
 from trivium.feedback.raters import ensure_rater
-from trivium.feedback.words import Item, Judgement, Response, as_text, in_neutral_order
+from trivium.feedback.words import HELPFUL, POINTS, Item, Judgement, Response, as_text, in_neutral_order
 from trivium.tokenizer.layout import without_surrogates
 
 What = Literal["items", "gold", "answers"]
@@ -35,7 +38,7 @@ ROLES = ("system", "user", "assistant")
 
 def take_in(database: Database, content: bytes, as_what: What, name: str, who: str) -> int:
     """Take in the lines of a file called `name`. Returns how many were new. Raises DataError with line and field."""
-    rows = list(read_rows(content, name))
+    rows = [row for row in read_rows(content, name) if not _follows(row[2])]
     with database.writing() as work:
         round_number = current_round(work)
         items = [item for _, item, _ in rows]
@@ -50,6 +53,11 @@ def take_in(database: Database, content: bytes, as_what: What, name: str, who: s
             added = sum(_answer(work, item, found, name) for item, (_, found, _) in zip(items, rows, strict=True))
         note(work, who, "imported", file=name, lines=len(rows), new=added, taken_as=as_what)
     return added
+
+
+def _follows(row: Mapping[str, Any]) -> bool:
+    """Whether the line says of one answer what the line of its pair says of both: that they are bad."""
+    return row.get("verdict") == "both_bad" and "answer" in row and "chosen" not in row
 
 
 def _answer(work: Work, item: Item, found: Item, name: str) -> int:
@@ -110,10 +118,30 @@ def _item(row: dict[str, Any]) -> Item:
             raise _FieldError("axes", "is not a list of names, for example ['helpful', 'true']")
         names = tuple(_clean(axis) for axis in axes)
         return Item("likert", prompt, (_response(row["response"], "response"),), names, details=_details(row))
-    if "completion" in row:
-        raise _FieldError("completion", "one answer alone cannot be compared; give chosen and rejected, or responses")
+    if "completion" in row or "answer" in row:
+        return _known_single(row, prompt)
     raise _FieldError(
-        "chosen", "is missing; a line has prompt with chosen and rejected, responses, or response and axes"
+        "chosen",
+        "is missing; a line has prompt with chosen and rejected, completion and label, responses, or response and axes",
+    )
+
+
+def _known_single(row: dict[str, Any], prompt: tuple[Message, ...]) -> Item:
+    field, name = ("completion", "label") if "completion" in row else ("answer", "good")
+    response = _response(row[field], field, bool(row.get("ended", True)), row.get("policy"))
+    scores = row.get("scores")
+    if scores is None:
+        if not isinstance(row.get(name), bool):
+            raise _FieldError(name, f"is {row.get(name)!r:.40}; it must be true (good) or false (bad)")
+        scores = {HELPFUL: POINTS if row[name] else 1}
+    fits = isinstance(scores, dict) and all(
+        type(points) is int and 1 <= points <= POINTS and axis.strip() for axis, points in scores.items()
+    )
+    if not fits or not scores:
+        raise _FieldError("scores", f"is {scores!r:.40}; it must name axes with 1 to {POINTS} points each")
+    named = {_clean(axis): points for axis, points in scores.items()}
+    return Item(
+        "likert", prompt, (response,), tuple(named), gold={"verdict": "score", "scores": named}, details=_details(row)
     )
 
 
@@ -134,6 +162,8 @@ def _known_pair(row: dict[str, Any]) -> Item:
     # The better one is not always the first, or a look at the file would tell an item's answer from its order.
     responses = in_neutral_order((better, worse))
     gold = {"verdict": "prefer", "preferred": responses.index(better), **({"strength": strength} if strength else {})}
+    if row.get("tie"):
+        gold = {"verdict": "both_bad" if row.get("verdict") == "both_bad" else "tie"}
     return Item("pair", prompt, responses, gold=gold, details=_details(row))
 
 

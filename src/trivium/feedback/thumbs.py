@@ -17,10 +17,9 @@ from trivium.feedback.database import Database
 from trivium.feedback.items import offer
 from trivium.feedback.plan import now
 from trivium.feedback.raters import Rater
-from trivium.feedback.words import POINTS, Item, Judgement, JudgementError, Response, check_judgement
+from trivium.feedback.words import HELPFUL, POINTS, Item, Judgement, JudgementError, Response, check_judgement
 
 Thumb = Literal["up", "down", "none"]
-HELPFUL = "helpful"
 ROUND = 0
 SOURCE = "chat"
 

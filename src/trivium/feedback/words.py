@@ -23,6 +23,7 @@ Kind = Literal["pair", "ranking", "likert"]
 Verdict = Literal["prefer", "tie", "both_bad", "rank", "score", "skip"]
 MOST_RESPONSES = 5
 POINTS = 7  # of a Likert scale, from 1
+HELPFUL = "helpful"  # the axis of an answer that is only called good or bad
 MOST_TEXT = 100_000  # characters of a correction
 MOST_NOTE = 2_000  # characters of a reason or a comment
 VERDICTS: Mapping[str, frozenset[str]] = {

@@ -57,6 +57,9 @@ _SETTINGS: dict[Any, Any] = {
 _DASHES = ((5.0, 4.0), (1.5, 2.5))
 _STYLES: dict[str, dict[str, Any]] = {
     "line": {"linewidth": 2.2},
+    "dashed": {"linewidth": 1.8, "linestyle": (0, (5.0, 3.0))},
+    "dotted": {"linewidth": 1.8, "linestyle": (0, (1.2, 2.0))},
+    "mixed": {"linewidth": 1.8, "linestyle": (0, (5.0, 2.0, 1.2, 2.0))},
     "faint": {"linewidth": 1.2, "alpha": 0.55},
     "dots": {"linewidth": 1.6, "marker": "o", "markersize": 4.5},
     "squares": {"linewidth": 1.6, "marker": "s", "markersize": 4.5},
@@ -73,7 +76,9 @@ _STYLES: dict[str, dict[str, Any]] = {
 }
 
 
-Style = Literal["line", "faint", "dots", "squares", "triangles", "diamonds", "rings", "crosses"]
+Style = Literal[
+    "line", "dashed", "dotted", "mixed", "faint", "dots", "squares", "triangles", "diamonds", "rings", "crosses"
+]
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ preferences; what it took from the round before is answers to rate, so that alon
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from trivium.base.errors import RunError
@@ -14,15 +15,20 @@ from trivium.base.files import read_jsonl
 from trivium.journey.record import Record, read_record, round_folders
 from trivium.journey.shelf import OLD
 
+ANSWER_FIELDS = (
+    "answer",
+    "answer_id",
+)  # of an answer's id in the store: in a pair's line, and in one of a single answer
 
-def learned_from(run: Path, name: str, field: str = "rater") -> list[Path]:
-    """The folders of finished stages that read preferences of the rater called `name` (or those whose `field`, such as
-    'answer', is that), directly or through other stages."""
+
+def learned_from(run: Path, name: str, fields: Sequence[str] = ("rater",)) -> list[Path]:
+    """The folders of finished stages that read preferences of the rater called `name` (or those one of whose `fields`, such
+    as `ANSWER_FIELDS`, is that), directly or through other stages."""
     records = {folder: record for folder in _folders(run) if (record := _record(folder)) is not None}
     tainted = {
         record.output_hash
         for folder, record in records.items()
-        if record.stage == "rate" and _names(folder, name, field)
+        if record.stage == "rate" and _names(folder, name, fields)
     }
     found: dict[Path, Record] = {}
     while True:
@@ -53,6 +59,6 @@ def _record(folder: Path) -> Record | None:
         return None
 
 
-def _names(folder: Path, name: str, field: str) -> bool:
+def _names(folder: Path, name: str, fields: Sequence[str]) -> bool:
     path = folder / "preferences.jsonl"
-    return path.exists() and any(row.get(field) == name for row in read_jsonl(path))
+    return path.exists() and any(row.get(field) == name for row in read_jsonl(path) for field in fields)

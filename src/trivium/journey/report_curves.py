@@ -1,6 +1,7 @@
 """The learning curves of every stage that trains, each with one sentence that says what its figures did.
 
-A stage that is not finished is drawn as far as it came. Without matplotlib there are sentences and no drawings.
+A stage that is not finished is drawn as far as it came. Rounds after the first are further lines in the same charts.
+Without matplotlib there are sentences and no drawings.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from trivium.journey.report_values import count, label, number, percent, plain
 Points = tuple[tuple[float, float], ...]
 MOST_DOTS = 25
 Line = tuple[str, str, Style]  # metrics key, legend label, how it is drawn
+LINES: tuple[Style, ...] = ("line", "dashed", "dotted", "mixed")  # of rounds
+MARKS: tuple[Style, ...] = ("dots", "squares", "triangles", "diamonds")
 
 
 @dataclass(frozen=True)
@@ -102,10 +105,11 @@ def curves(run: Run) -> tuple[tuple[Curve, ...], str]:
     """(the charts that this run has figures for, why there are no drawings or '')."""
     found, missing = [], ""
     for stage, plan in _plans(run):
-        series = _series(stage, plan)
+        rounds = _rounds(run, plan) if stage.name == plan.stage else []
+        series = rounds or _series(stage, plan)
         if not series:
             continue
-        levels = _levels(run) if plan.stage == "reward" else ()
+        levels = _levels(run) if plan.stage == "reward" and not rounds else ()
         svg: str | None = None
         if not missing:
             try:
@@ -143,6 +147,21 @@ def _series(stage: Stage, plan: Plan) -> list[Series]:
     if len(lines) == 1 and lines[0].style == "faint":  # nothing stands before it
         return [dataclasses.replace(lines[0], style="line")]
     return lines
+
+
+def _rounds(run: Run, plan: Plan) -> list[Series]:
+    """A line for each round that has figures, the first and the newest ones; none where there is only the first round."""
+    key, _, style = plan.lines[0]
+    stages = {1: run.stages[plan.stage], **{number: found[plan.stage] for number, found in run.later.items() if found}}
+    found = {number: line for number, stage in stages.items() if (line := points(stage.metrics, key))}
+    if plan.stage not in ("reward", "align") or not set(found) - {1}:
+        return []
+    numbers = [*sorted(found)[:1], *sorted(found)[1:][-len(LINES) + 1 :]]
+    styles = MARKS if style == "dots" and max(map(len, found.values())) <= MOST_DOTS else LINES
+    return [
+        Series(f"round {number}", found[number], plan.art, style)
+        for number, style in zip(numbers, styles, strict=False)
+    ]
 
 
 def _levels(run: Run) -> tuple[Reference, ...]:

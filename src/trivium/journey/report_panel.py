@@ -24,8 +24,9 @@ class Verdict:
 def verdicts(run: Run) -> tuple[Verdict, ...]:
     """One for each alignment that has taken a step after a reward."""
     found = []
-    for name, stage in run.stages.items():
-        if base_of(name) == "align" and any("reward" in row for row in stage.metrics):
+    rounds = {f"align, round {number}": stages["align"] for number, stages in run.later.items()}
+    for name, stage in {**run.stages, **rounds}.items():
+        if (base_of(name) == "align" or name in rounds) and any("reward" in row for row in stage.metrics):
             told = panel(stage.metrics, float(stage.figure("kl_budget") or 0.0))
             found.append(Verdict(label(name), told.state, ANSWERS[told.state], told.seen, told.warnings))
     return tuple(found)

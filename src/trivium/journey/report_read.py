@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from trivium.base.errors import RunError
 from trivium.journey.graph import is_named
+from trivium.journey.record import round_folders
 from trivium.journey.report_values import Number, number, reach
 from trivium.journey.runs import stages_of
 
@@ -130,7 +131,8 @@ class Stage:
 
 @dataclass(frozen=True)
 class Run:
-    """What there is to tell about a run folder; `faults` are sentences about what could not be read."""
+    """What there is to tell about a run folder; `faults` are sentences about what could not be read, `later` what the reward
+    model and the alignment of each round after the first left, by the round's number."""
 
     folder: Path
     recipe: Mapping[str, Any]
@@ -146,6 +148,7 @@ class Run:
     transfer: Mapping[str, Any]
     asked: tuple[Mapping[str, Any], ...]
     faults: tuple[str, ...]
+    later: Mapping[int, Mapping[str, Stage]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -254,6 +257,10 @@ def read_run(folder: Path) -> Run:
             f"{folder}: holds no stage of a run; give the folder that `trivium run` wrote, such as runs/first"
         )
     done = {name for name, stage in stages.items() if stage.state == "finished"}
+    later = {
+        int(place.name): {name: _stage(reader, f"rounds/{place.name}/{name}", {}) for name in ("reward", "align")}
+        for place in round_folders(folder)
+    }
     scores, samples = _evaluation(reader) if "evaluate" in done else ((), ())
     return Run(
         folder=folder,
@@ -264,9 +271,7 @@ def read_run(folder: Path) -> Run:
         gather=reader.mapping(folder / "gather" / "gather.json", expected="gather" in done),
         tokenize=reader.mapping(folder / "tokenize" / "tokenize.json", expected="tokenize" in done),
         ceiling=reader.mapping(folder / "rate" / "ceiling.json"),
-        raters=Counter(
-            str(row.get("rater", "unknown")) for _, row in reader.rows(folder / "rate" / "preferences.jsonl")
-        ),
+        raters=_raters(reader),
         lineage=_lineage(reader),
         tasks={
             name: reader.mapping(folder / name / "scores.json", expected=True)
@@ -276,7 +281,16 @@ def read_run(folder: Path) -> Run:
         transfer=reader.mapping(folder / "transfer" / "transfer.json", expected=True) if "transfer" in done else {},
         asked=_asked(reader) if "evaluate" in done else (),
         faults=tuple(reader.faults),
+        later=later,
     )
+
+
+def _raters(reader: Reader) -> Mapping[str, int]:
+    """Everyone who judged, with how many preferences they gave; ties and points are none."""
+    found: Counter[str] = Counter()
+    for _, row in reader.rows(reader.folder / "rate" / "preferences.jsonl"):
+        found[str(row.get("rater", "unknown"))] += "chosen" in row and not row.get("tie")
+    return found
 
 
 def _recipe(reader: Reader) -> dict[str, Any]:

@@ -5,24 +5,42 @@ Legend: N pairs (or ties, lists, ratings, verdicts), W answers in a list.
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 
-def bradley_terry(chosen: Tensor, rejected: Tensor, centring: float, margins: Tensor | float = 0.0) -> Tensor:
-    """Sum over pairs of -log sigmoid(chosen - rejected - margin) + centring * (chosen + rejected)^2, in nats; scores and
-    `margins` are (N,).
+def bradley_terry(
+    chosen: Tensor, rejected: Tensor, centring: float, margins: Tensor | float = 0.0, ties: float = 0.0
+) -> Tensor:
+    """Sum over pairs of -log P(chosen is preferred) + centring * (chosen + rejected)^2, in nats; scores and `margins` are
+    (N,). With d = chosen - rejected - margin and v = `ties`,
 
-    Bradley and Terry 1952; the margin is that of Touvron et al. 2023 (Llama 2, eq. 2); the second term (Eisenstein et al.
+        P = e^(d/2) / (e^(d/2) + e^(-d/2) + v),    which is sigmoid(d) where raters know no ties (v = 0)
+
+    Bradley and Terry 1952; ties as in Davidson 1970 ("On extending the Bradley-Terry model to accommodate ties in paired
+    comparison experiments"); the margin is that of Touvron et al. 2023 (Llama 2, eq. 2); the second term (Eisenstein et al.
     2023, eq. 2) keeps the mean near zero, which the first leaves free.
     """
-    return (-F.logsigmoid(chosen - rejected - margins) + centring * (chosen + rejected) ** 2).sum()
+    ahead = chosen - rejected - margins
+    lost = -F.logsigmoid(ahead)
+    if ties:
+        lost = torch.logaddexp(lost, math.log(ties) - 0.5 * ahead)
+    return (lost + centring * (chosen + rejected) ** 2).sum()
 
 
-def tied(first: Tensor, second: Tensor) -> Tensor:
-    """Sum over ties of what half a preference either way costs, in nats; scores are (N,). Least where both are equal."""
-    return -0.5 * (F.logsigmoid(first - second) + F.logsigmoid(second - first)).sum()
+def tied(first: Tensor, second: Tensor, ties: float) -> Tensor:
+    """Sum over ties of -log P(tie), in nats; scores are (N,). With d = first - second and v = `ties` above zero,
+
+        P = v / (e^(d/2) + e^(-d/2) + v)    (Davidson 1970)
+
+    Of two equal answers v / (2 + v) of the judgements are ties. Least where the scores are equal.
+    """
+    ahead = first - second
+    either = -0.5 * (F.logsigmoid(ahead) + F.logsigmoid(-ahead))  # log(e^(d/2) + e^(-d/2))
+    return F.softplus(either - math.log(ties)).sum()
 
 
 def best_of_list(scores: Tensor, real: Tensor) -> Tensor:

@@ -56,7 +56,8 @@ def policy_name(stage: str, folder: Path) -> str:
 def drawn(
     path: Path, folder: Path, requests: Sequence[Mapping[str, Any]], draw: Draw, context: Context
 ) -> list[list[Said]]:
-    """For each request the distinct answers of the model in `folder`, as they are in the file `path`, or drawn into it."""
+    """For each request the distinct answers of the model in `folder`, as they are in the file `path`, or drawn into it; none
+    to a request that leaves the model no room for one."""
     if not path.exists():
         answered = _answers(folder, requests, draw, context)
         write_jsonl(path, ({"id": row["id"], "answers": found} for row, found in zip(requests, answered, strict=True)))
@@ -70,6 +71,7 @@ def _answers(folder: Path, requests: Sequence[Mapping[str, Any]], draw: Draw, co
 
     generator = load_generator(folder, context.device, context.threads)
     sampling = Sampling(draw.max_new_tokens, draw.temperature)
+    too_long = 0
     for start in range(0, len(requests), AT_ONCE):
         if context.stopping():
             raise Interrupted(
@@ -80,12 +82,18 @@ def _answers(folder: Path, requests: Sequence[Mapping[str, Any]], draw: Draw, co
             generator.tokenizer.render([Message(**m) for m in request["messages"]], add_generation_prompt=True).ids
             for request in part
         ]
-        answered = generator.engine.run(
-            [Request(tuple(ids), draw.answers) for ids in prompts], sampling, draw.seed + start
-        )
-        for rows in answered:
+        fitting = [
+            Request(tuple(ids), draw.answers) for ids in prompts if len(ids) < generator.model.shape.max_positions
+        ]
+        answered = iter(generator.engine.run(fitting, sampling, draw.seed + start))
+        for ids in prompts:
+            rows = next(answered) if len(ids) < generator.model.shape.max_positions else []
             yield list(dict.fromkeys((generator.tokenizer.decode(row.tokens).strip(), row.ended) for row in rows))
+        too_long += len(prompts) - len(fitting)
         context.report(Progress("rate", min(start + AT_ONCE, len(requests)), len(requests), unit="requests"))
+    if too_long:
+        note = f"{too_long:,} requests leave no room for an answer and are left out"
+        context.report(Progress("rate", len(requests), len(requests), unit="requests", note=note))
 
 
 def every_pair(
@@ -171,8 +179,10 @@ def before_and_after(
     after: Sequence[Sequence[Said]],
     policies: tuple[str, str],
 ) -> list[Question]:
-    """For each request the first answer of the model before and of the model after, alike or not; `policies` name both."""
+    """For each request that was answered the first answer of the model before and of the model after, alike or not;
+    `policies` name both."""
     return [
         Question(request, (old[0], new[0]), MEASURE, policies)
         for request, old, new in zip(requests, before, after, strict=True)
+        if old and new
     ]

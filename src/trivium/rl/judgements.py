@@ -4,8 +4,8 @@
 |---|---|
 | `chosen`, `rejected` | the first is better; with `strength` 1 to 3, by how much; with `tie: true`, neither is |
 | `answers`, `best` | of this list of answers the one at this place (from 0) is better than all others |
-| `answer`, `rating` | a number; how ratings are scaled is the reader's affair |
-| `answer`, `good` | whether it is good, by itself |
+| `answer`, `rating` | a number; how ratings are scaled is the reader's affair, and two by one `rater` are a preference |
+| `answer`, `good` | whether it is good, by itself; beside a `rating` or alone |
 
 Every line has `prompt` (turns), `split`, and where answers stand whether each ended by itself (`chosen_ended`,
 `rejected_ended`, `ended`; true where it is not said). Lines belong together where their `prompt_id` or, without one, their
@@ -108,17 +108,24 @@ def _take(line: _Line, request: _Request) -> None:
         _take_pair(line, request)
     elif "answers" in row:
         _take_list(line, request)
-    elif "rating" in row:
-        rating = row["rating"]
-        if isinstance(rating, bool) or not isinstance(rating, int | float) or not math.isfinite(rating):
-            raise line.fault(f"should be a number, is {rating!r}", "rating")
-        place = request.place(*line.conversation(line.text("answer"), bool(row.get("ended", True))))
-        request.add("ratings", (place, float(rating)))
     else:
-        good = line.get("good")
-        if not isinstance(good, bool):
-            raise line.fault(f"should be true or false, is {good!r}", "good")
-        place = request.place(*line.conversation(line.text("answer"), bool(row.get("ended", True))))
+        _take_single(line, request)
+
+
+def _take_single(line: _Line, request: _Request) -> None:
+    rating, good = line.row.get("rating"), line.row.get("good")
+    if rating is None and good is None:
+        raise line.fault("is missing; an answer alone needs it, or 'rating'", "good")
+    number = isinstance(rating, int | float) and not isinstance(rating, bool) and math.isfinite(rating)
+    if rating is not None and not number:
+        raise line.fault(f"should be a number, is {rating!r}", "rating")
+    if good is not None and not isinstance(good, bool):
+        raise line.fault(f"should be true or false, is {good!r}", "good")
+    place = request.place(*line.conversation(line.text("answer"), bool(line.row.get("ended", True))))
+    if rating is not None:
+        request.add("ratings", (place, float(rating)))
+        request.add("rated_by", str(line.row.get("rater", "")))
+    if good is not None:
         request.add("verdicts", (place, good))
 
 
@@ -151,15 +158,15 @@ def _take_list(line: _Line, request: _Request) -> None:
 
 
 def with_pairs(requests: Mapping[str, Sequence[Judged]]) -> tuple[dict[str, list[Judged]], int]:
-    """By split the requests with pairs both of whose answers have a token at least, and how many pairs were left out for
-    want of one."""
+    """By split the requests with pairs (said, or following from lists and ratings) both of whose answers have a token at
+    least, and how many pairs were left out for want of one."""
     kept: dict[str, list[Judged]] = {}
     dropped = 0
     for split, rows in requests.items():
         for request in rows:
             sizes = [len(answer) - start for answer, start in zip(request.answers, request.starts, strict=True)]
-            pairs = tuple(pair for pair in request.pairs if sizes[pair[0]] and sizes[pair[1]])
-            dropped += len(request.pairs) - len(pairs)
+            pairs = tuple(pair for pair in request.compared if sizes[pair[0]] and sizes[pair[1]])
+            dropped += len(request.compared) - len(pairs)
             if pairs:
                 kept.setdefault(split, []).append(replace(request, pairs=pairs, strengths=()))
     return kept, dropped

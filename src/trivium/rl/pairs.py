@@ -28,8 +28,8 @@ class Judged:
 
     `answers` are token ids of whole conversations, end of turn included where the answer ended by itself; `starts` is where
     each begins to answer. All others are places in `answers`: `pairs` (better, worse), each with its strength in
-    `strengths` (all 1 where there are none); `ties`; `lists`, of which the first is the best; `ratings` (place, number);
-    `verdicts` (place, whether it is good).
+    `strengths` (all 1 where there are none); `ties`; `lists`, of which the first is the best; `ratings` (place, number), each
+    with who gave it in `rated_by` (one person where there are none); `verdicts` (place, whether it is good).
     """
 
     answers: tuple[Conversation, ...]
@@ -39,14 +39,29 @@ class Judged:
     ties: tuple[tuple[int, int], ...] = ()
     lists: tuple[tuple[int, ...], ...] = ()
     ratings: tuple[tuple[int, float], ...] = ()
+    rated_by: tuple[str, ...] = ()
     verdicts: tuple[tuple[int, bool], ...] = ()
 
     @property
     def compared(self) -> tuple[tuple[int, int], ...]:
-        """Every (better, worse) that is said or follows: of pairs, of lists, of ratings that differ."""
-        listed = [(places[0], other) for places in self.lists for other in places[1:]]
-        rated = [(one, two) for one, more in self.ratings for two, less in self.ratings if more > less]
-        return (*self.pairs, *listed, *rated)
+        """Every (better, worse) that is said or follows: of pairs, of lists, of ratings by one person that differ."""
+        return (*self.preferred, *self.rated_apart)
+
+    @property
+    def preferred(self) -> tuple[tuple[int, int], ...]:
+        """Every (better, worse) of pairs and of lists."""
+        return (*self.pairs, *((places[0], other) for places in self.lists for other in places[1:]))
+
+    @property
+    def rated_apart(self) -> tuple[tuple[int, int], ...]:
+        """Every (better, worse) that one person's ratings of two answers say: what one calls 5 another calls 7."""
+        marks = list(zip(self.ratings, self.rated_by or ("",) * len(self.ratings), strict=True))
+        return tuple(
+            (better, worse)
+            for (better, more), who in marks
+            for (worse, less), other in marks
+            if more > less and who == other and better != worse
+        )
 
 
 @dataclass(frozen=True)

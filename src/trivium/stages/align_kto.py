@@ -111,12 +111,13 @@ def run(settings: KtoSettings, context: Context) -> dict[str, Any]:
 
 def with_verdicts(requests: dict[str, list[Judged]]) -> tuple[dict[str, list[Judged]], int]:
     """Every request whose answers were called good or bad, by pairs too, and how many judgements were left out because the
-    answer has no token."""
+    answer has no token. Of ratings only where nothing was called good or bad: the lower of two high ones is not bad."""
     kept: dict[str, list[Judged]] = {}
     dropped = 0
     for split, rows in requests.items():
         for request in rows:
-            said = [(place, good) for pair in request.compared for place, good in zip(pair, (True, False), strict=True)]
+            pairs = request.preferred if request.verdicts else request.compared
+            said = [(place, good) for pair in pairs for place, good in zip(pair, (True, False), strict=True)]
             said += request.verdicts
             real = tuple(one for one in said if len(request.answers[one[0]]) > request.starts[one[0]])
             dropped += len(said) - len(real)

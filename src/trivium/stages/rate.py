@@ -232,7 +232,8 @@ def ask_people(
     kept = list(fitting(rows, context.inputs["finetune"]))
     if not kept:
         raise DataError(
-            f"no pair was preferred to another in {status.answers} answers; rate more, or more pairs", file=run
+            f"nothing can be learned from {status.answers} answers: all were skipped; rate more, or more pairs",
+            file=run,
         )
     write_jsonl(context.folder / "preferences.jsonl", kept)
     said = [row for one in rounds for row in exchange.export(database, "instructions", one)]
@@ -245,7 +246,12 @@ def ask_people(
     alike = len(measured) - len(different)  # ties that nobody is asked about, as many as were asked about the others
     wins += [0.5] * round(alike * len(wins) / max(1, len(different)) if different else alike)
     raters = len({row["rater"] for row in kept})
-    figures = {"pairs": len(kept), "raters": raters, "ties": found.counts["tie"], "both_bad": found.counts["both_bad"]}
+    pairs, single = (
+        sum("chosen" in row and not row.get("tie") for row in kept),
+        sum("chosen" not in row for row in kept),
+    )
+    figures = {"pairs": pairs, "raters": raters, "ties": found.counts["tie"], "both_bad": found.counts["both_bad"]}
+    figures |= {"single": single} if single else {}
     database.close()
     more = {"too_long": len(rows) - len(kept), "corrections": corrections, "ceiling": highest}
     return {**figures, "skipped": status.skipped, **more} | measure(wins, number, settings, context)
@@ -304,7 +310,8 @@ def put_before_raters(database: Database, items: list[Item], number: int, plan: 
 
 
 def fitting(rows: list[dict[str, Any]], folder: Path) -> Iterator[dict[str, Any]]:
-    """The preferences whose answers the model in `folder` can read: a person may have written one that is too long."""
+    """What was said of answers that the model in `folder` can read: a person may have written one that is too long, and in
+    the chat a prompt may be."""
     from trivium.base.files import read_json
     from trivium.base.words import Message
     from trivium.rl.judgements import conversation_ids
@@ -313,5 +320,6 @@ def fitting(rows: list[dict[str, Any]], folder: Path) -> Iterator[dict[str, Any]
     limit, tokenizer = read_json(folder / "config.json")["max_position_embeddings"], Tokenizer.load(folder)
     for row in rows:
         prompt = [Message(**turn) for turn in row["prompt"]]
-        if all(len(conversation_ids(tokenizer, prompt, row[name], True)) <= limit for name in ("chosen", "rejected")):
+        names = ("chosen", "rejected") if "chosen" in row else ("answer",)
+        if all(len(conversation_ids(tokenizer, prompt, row[name], True)) <= limit for name in names):
             yield row

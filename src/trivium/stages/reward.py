@@ -1,15 +1,18 @@
 """The reward model: learns from what raters said of answers which one they prefer.
 
-    pair     -log sigmoid(s(better) - s(worse) - margin (strength - 1)) + c (s(better) + s(worse))^2
-    tie      -1/2 log sigmoid(s(one) - s(other)) - 1/2 log sigmoid(s(other) - s(one))
+    pair     -log(e^(d/2) / (e^(d/2) + e^(-d/2) + v)) + c (s(better) + s(worse))^2
+             with d = s(better) - s(worse) - margin (strength - 1)
+    tie      -log(v / (e^(d/2) + e^(-d/2) + v))  with d = s(one) - s(other)
     list     -log softmax(s)[best]
     rating   1/2 (s - standardised rating)^2
     loss   = their sum over a step / how many they are
 
-Bradley and Terry 1952; Stiennon et al. 2020, section 3.4; Touvron et al. 2023, eq. 2; Ziegler et al. 2019, eq. 1. The trunk
-starts as the instruction-tuned model, the head at zero. Some requests get a degenerate answer besides, to which those that
-won are preferred (`trivium.rl.probes`): raters never see one, a policy finds it. Measured on held-out requests, beside the
-raters' own ceiling and a baseline that looks at length alone; `gate.json` says whether it is fit to be learned from.
+Bradley and Terry 1952; ties, Davidson 1970; Stiennon et al. 2020, section 3.4; Touvron et al. 2023, eq. 2; Ziegler et al. 2019,
+eq. 1. v is such that two equal answers are called a tie as often as any two were; without ties it is 0, and a pair's loss
+-log sigmoid(d). The trunk starts as the instruction-tuned model, the head at zero. Some requests get a degenerate answer besides,
+to which those that won are preferred (`trivium.rl.probes`): raters never see one, a policy finds it. Measured on held-out
+requests, beside the raters' own ceiling and a baseline that looks at length alone; `gate.json` says whether it is fit to be
+learned from.
 """
 
 from __future__ import annotations
@@ -87,6 +90,7 @@ def run(settings: RewardSettings, context: Context) -> dict[str, Any]:
         fault = f"{len(train)} requests with pairs to train on and {len(heldout)} held out; both are needed"
         raise DataError(fault, file=path)
     size = min(settings.batch_size, len(train))
+    ties = tie_weight(train)
     steps = max(1, round(settings.epochs * len(train) / size))
     spoiler = Spoiler(train, tokenizer, model.shape.max_positions)
     recorder = Recorder(context, steps, unit="pairs")
@@ -98,7 +102,7 @@ def run(settings: RewardSettings, context: Context) -> dict[str, Any]:
             optimizer=settings.optimizer,
             schedule=settings.schedule,
             machine=team.machine,
-            objective=lambda scorer, batch: loss_of(scorer, batch, settings),
+            objective=lambda scorer, batch: loss_of(scorer, batch, settings, ties),
             count=lambda batches: float(sum(batch.said for batch in batches)),
             layout=layout,
         )
@@ -123,7 +127,11 @@ def run(settings: RewardSettings, context: Context) -> dict[str, Any]:
     write_json(context.folder / FILE, as_dict(checks))
     for fault in failures(checks):
         context.report(Progress(context.folder.name, steps, steps, note=f"the gate: {fault}"))
-    pairs = {"train_pairs": _pairs(train), "heldout_pairs": _pairs(heldout)}
+    pairs = {"train_pairs": _pairs(train), "heldout_pairs": _pairs(heldout)} | {
+        f"train_{kind}": count
+        for kind in ("ties", "lists", "ratings")
+        if (count := sum(len(getattr(one, kind)) for one in train))
+    }
     return pairs | figures_of(checks, ceiling) | {"training_seconds": recorder.figures()["training_seconds"]}
 
 
@@ -163,16 +171,25 @@ def batch_of(
     return pair_batch(found, pad)
 
 
-def loss_of(scorer: Transformer, batch: PairBatch, settings: RewardSettings) -> Tensor:
-    """The summed loss of all that a batch says."""
+def tie_weight(train: Sequence[Judged]) -> float:
+    """v of Davidson's model: v / (2 + v) is the share of ties among the comparisons; 0 where there are none."""
+    ties, pairs = sum(len(one.ties) for one in train), _pairs(train)
+    share = ties / (ties + pairs + 1)  # as if one pair more had been told apart: v is finite where none was
+    return 2 * share / (1 - share)
+
+
+def loss_of(scorer: Transformer, batch: PairBatch, settings: RewardSettings, ties: float = 0.0) -> Tensor:
+    """The summed loss of all that a batch says; `ties` is `tie_weight` of all that is trained on, above zero where
+    it has ties."""
     from trivium.loss.preference import best_of_list, bradley_terry, rated, tied
     from trivium.rl.rewards import last_token_scores
 
     scores = batch.values(lambda block: last_token_scores(scorer, block.tokens, block.lengths)).float()  # (B,)
     margins = settings.margin * (batch.strengths - 1.0)
-    loss = bradley_terry(scores[batch.chosen], scores[batch.rejected], settings.centring, margins)
+    loss = bradley_terry(scores[batch.chosen], scores[batch.rejected], settings.centring, margins, ties)
     if len(batch.ties):
-        loss = loss + tied(*scores[batch.ties].unbind(dim=1))
+        one, other = scores[batch.ties].unbind(dim=1)  # (., 2) -> two of (.,)
+        loss = loss + tied(one, other, ties)
     if len(batch.lists):
         loss = loss + best_of_list(scores[batch.lists.clamp(min=0)], batch.lists >= 0)
     if len(batch.rated):

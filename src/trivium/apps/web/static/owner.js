@@ -11,8 +11,14 @@ const alphaText = (one) => (one ? `${one.value.toFixed(2)} (${one.low.toFixed(2)
 const hours = (value) => (value === null ? "not known yet" : value === 0 ? "none" : value < 1 ? `about ${Math.max(1, Math.round(60 * value))} min` : `about ${value.toFixed(1)} h`);
 
 function complain(text) {
+  by("message").className = "message";
   by("message").textContent = text;
   by("message").hidden = !text;
+}
+
+function tell(text) {
+  complain(text);
+  by("message").className = "message told";
 }
 
 async function start() {
@@ -114,7 +120,7 @@ function personButtons(one) {
 function toldWithdrawn(made) {
   if (!made || made.withdrawn === undefined) return;
   const models = made.learned.length ? `These learned from them: ${made.learned.join(", ")}. Once enough is rated again, trivium run RUN --redo rate makes the newest model without them.` : "No model has learned from them.";
-  complain(`${made.withdrawn} answers no longer count. ${models}`);
+  tell(`${made.withdrawn} answers no longer count. ${models}`);
 }
 
 function drawRest() {
@@ -146,6 +152,6 @@ by("import").addEventListener("submit", async (event) => {
   const file = by("import-file").files[0];
   const query = new URLSearchParams({ taken_as: by("import-as").value, name: file.name.slice(0, 60) });
   const made = await change(`/api/owner/import?${query}`, file, "imported");
-  if (made) complain(`${made.new} new from ${file.name}.`);
+  if (made) tell(`${made.new} new from ${file.name}.`);
 });
 start();
