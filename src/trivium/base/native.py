@@ -47,17 +47,18 @@ def library(source: Path) -> ctypes.CDLL | None:
 
 def _key(command: str, source: Path) -> str:
     """Of all that the library depends on: a home folder may be shared by different machines."""
+    files = [source, *sorted({*HEADERS.glob("*.h"), *source.parent.glob("*.h")})]
+    parts = [*(file.read_bytes() for file in files), _surroundings(command)]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
+
+
+@functools.cache
+def _surroundings(command: str) -> bytes:
+    """The compiler's version, the processor, the flags, and PyTorch's version."""
     version = subprocess.run([command, "--version"], capture_output=True, check=True, timeout=SECONDS).stdout
     cpu = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith(("model name", "flags"))]
-    files = [source, *sorted({*HEADERS.glob("*.h"), *source.parent.glob("*.h")})]
-    parts = [
-        *(file.read_bytes() for file in files),
-        version,
-        "\n".join(sorted(set(cpu))).encode(),
-        " ".join(FLAGS).encode(),
-    ]
-    parts.append(torch.__version__.encode())
-    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
+    parts = [version, "\n".join(sorted(set(cpu))).encode(), " ".join(FLAGS).encode(), torch.__version__.encode()]
+    return b"\0".join(parts)
 
 
 def _build(command: str, source: Path, path: Path) -> None:
