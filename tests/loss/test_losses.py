@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tests.reference import losses as slow
-from trivium.loss import language
+from trivium.loss import language, language_kernel
 from trivium.loss.advantages import leave_one_out
 from trivium.loss.language import linear_cross_entropy, token_log_probabilities
 from trivium.loss.policy import kl_to_reference
@@ -42,6 +42,34 @@ def test_cross_entropy_with_a_bias_equals_that_of_the_whole_logits(monkeypatch: 
     ours, theirs = torch.autograd.grad(found, parts), torch.autograd.grad(expected, parts)
     for one, other in zip(ours, theirs, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.skipif(
+    not language_kernel.is_for(torch.empty(1, dtype=torch.bfloat16), 1), reason="no compiler here: there is no kernel"
+)
+@pytest.mark.parametrize("biased", [True, False])
+@pytest.mark.parametrize("sizes", [(1, 3), (33, 65), (70, 300)])
+def test_cross_entropy_in_c_equals_that_by_operations(sizes: tuple[int, int], biased: bool) -> None:
+    generator = torch.Generator().manual_seed(4)
+    logits = (3 * torch.randn(sizes, generator=generator)).bfloat16()
+    bias = torch.randn(sizes[1], generator=generator) if biased else None
+    targets = torch.randint(0, sizes[1], sizes[:1], generator=generator)
+    weights = torch.randn(sizes[0], generator=generator)
+    expected = language._cross_entropy(logits, bias, targets, weights, True)
+    untouched = logits.clone()
+    without = language_kernel.cross_entropy(untouched, bias, targets, weights, False)
+    assert torch.equal(untouched, logits) and without[1:] == (None, None)
+    found = language_kernel.cross_entropy(logits, bias, targets, weights, True)
+    torch.testing.assert_close(found[0], expected[0], rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(without[0], found[0], rtol=0, atol=0)
+    assert found[1] is not None and expected[1] is not None
+    torch.testing.assert_close(
+        found[1].float(), expected[1].float(), rtol=2.0**-7, atol=1e-6
+    )  # one unit in the last place
+    if biased:
+        torch.testing.assert_close(found[2], expected[2], rtol=1e-5, atol=1e-5)
+    with pytest.raises(IndexError, match="outside the vocabulary of"):
+        language_kernel.cross_entropy(logits, bias, targets + sizes[1], weights, True)
 
 
 def test_positions_without_weight_get_no_gradient() -> None:

@@ -108,6 +108,7 @@ def _print_speed(console: Console) -> None:
     import torch
 
     from trivium.base.device import measure_gemm
+    from trivium.base.native import compiler
 
     torch.set_num_threads(_cores())
     full, half = (measure_gemm(kind, size=768, seconds=0.4) for kind in (torch.float32, torch.bfloat16))
@@ -115,6 +116,8 @@ def _print_speed(console: Console) -> None:
     console.print(
         f"\nmatrix products on the CPU: float32 {full:.0f}, bfloat16 {half:.0f} GFLOP/s; {better}", highlight=False
     )
+    if compiler() is None:
+        console.print("no C compiler (cc, gcc): a training step takes a quarter to two thirds longer", highlight=False)
     console.print(f"training, estimated at {REACHED:.0%} of that:", highlight=False)
     for name, told in estimates(max(full, half) * 1e9 * REACHED):
         console.print(f"  {name:<20} {told}", highlight=False)

@@ -19,6 +19,7 @@ from typing import Any, Literal
 import torch
 
 from trivium.base.errors import UserError
+from trivium.base.native import compiler
 from trivium.base.ranks import ALONE, Ranks
 
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -48,6 +49,7 @@ class Machine:
             "threads": self.threads,
             "torch": torch.__version__,
             "processor": platform.processor() or platform.machine(),
+            "compiler": compiler() is not None,  # without one nothing is computed in C
         }
 
 

@@ -124,10 +124,10 @@ class Whole(nn.Module):
             rotations[window] = model._rotation(length, None, bool(window))
             seen = real[:, None, None, :] & (before <= window // 2) if window else real[:, None, None, :]
             masks[window] = seen | (before == 0)  # (B, 1, T, T)
-        hidden = model.embedding_norm(hidden)
+        hidden, added = model.embedding_norm(hidden), None
         for block, window in zip(model.blocks, model.shape.layer_windows, strict=True):
-            hidden = block(hidden, rotations[window], masks[window], Passed())
-        return model.final_norm(hidden)  # type: ignore[no-any-return]
+            hidden, added = block(hidden, added, rotations[window], masks[window], Passed())
+        return model.final_norm(hidden if added is None else hidden + added)  # type: ignore[no-any-return]
 
     def example(self) -> tuple[Tensor, ...]:
         """Rows to follow the computation with; what they hold does not matter."""

@@ -15,8 +15,29 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from trivium.loss import language_kernel
+
 SIZES = 64  # the matrix library keeps a kernel of about a megabyte for every number of rows that it ever met
 CHUNK_POSITIONS = 512  # 512 x 2,048 logits in float32 are 4 MiB, which stays in a core's share of the cache
+
+
+def _cross_entropy(
+    logits: Tensor, bias: Tensor | None, targets: Tensor, weights: Tensor, sloped: bool
+) -> language_kernel.Found:
+    """As `language_kernel.cross_entropy`."""
+    low = logits.dtype
+    logits = logits.float()
+    if bias is not None:
+        logits += bias
+    log_probabilities = F.log_softmax(logits, dim=-1)
+    chosen = log_probabilities.gather(1, targets[:, None]).squeeze(1)  # (C,)
+    loss = -(chosen * weights).sum()
+    if not sloped:
+        return loss, None, None
+    # d/dlogits of -w log p[target] is w (p - onehot)
+    gradient = log_probabilities.exp_().mul_(weights[:, None])
+    gradient.scatter_add_(1, targets[:, None], -weights[:, None])
+    return loss, gradient.to(low), None if bias is None else gradient.sum(dim=0)
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
@@ -25,6 +46,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
         ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, weights: Tensor, bias: Tensor | None
     ) -> Tensor:
         narrow = weight.to(hidden.dtype)
+        chunk = language_kernel.cross_entropy if language_kernel.is_for(hidden, len(weight)) else _cross_entropy
         wants_hidden, wants_weight = ctx.needs_input_grad[0], ctx.needs_input_grad[1]
         hidden_gradient = torch.empty_like(hidden) if wants_hidden else None
         weight_gradient = torch.zeros_like(weight, dtype=torch.float32) if wants_weight else None
@@ -32,20 +54,13 @@ class _LinearCrossEntropy(torch.autograd.Function):
         total = torch.zeros((), dtype=torch.float32, device=hidden.device)
         for start in range(0, len(hidden), CHUNK_POSITIONS):
             part = slice(start, start + CHUNK_POSITIONS)
-            logits = F.linear(hidden[part], narrow).float()  # (C, V)
-            if bias is not None:
-                logits += bias
-            log_probabilities = F.log_softmax(logits, dim=-1)
-            chosen = log_probabilities.gather(1, targets[part, None]).squeeze(1)  # (C,)
-            total -= (chosen * weights[part]).sum()
-            if hidden_gradient is None and weight_gradient is None:
+            logits = F.linear(hidden[part], narrow)  # (C, V)
+            loss, slim, for_bias = chunk(logits, bias, targets[part], weights[part], wants_hidden or wants_weight)
+            total += loss
+            if slim is None:
                 continue
-            # d/dlogits of -w log p[target] is w (p - onehot)
-            gradient = log_probabilities.exp_().mul_(weights[part, None])
-            gradient.scatter_add_(1, targets[part, None], -weights[part, None])
-            if bias_gradient is not None:
-                bias_gradient += gradient.sum(dim=0)
-            slim = gradient.to(hidden.dtype)
+            if bias_gradient is not None and for_bias is not None:
+                bias_gradient += for_bias
             if hidden_gradient is not None:
                 hidden_gradient[part] = slim @ narrow
             if weight_gradient is not None:

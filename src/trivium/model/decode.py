@@ -28,7 +28,8 @@ from trivium.model.architecture import GATED, Architecture
 from trivium.model.cache import SlotCache
 from trivium.model.decode_kernel import Kernel, kernel
 from trivium.model.lora import LowRank
-from trivium.model.transformer import Attention, Block, RMSNorm, Transformer
+from trivium.model.norms import RMSNorm
+from trivium.model.transformer import Attention, Block, Transformer
 
 Norm = Callable[[Tensor], Tensor]
 

@@ -1,23 +1,7 @@
 /* What lies between the matrix products of a decoding step, in bfloat16 with float32 inside; see decode_kernel.py.
 
    B rows, H query heads, K key and value heads, E head size, C tokens that a slot holds, D width, F intermediate size. */
-#include <math.h>
-#include <omp.h>
-#include <stdint.h>
-#include <string.h>
-
-static inline float wide(uint16_t value) {
-    uint32_t bits = (uint32_t)value << 16;
-    float result;
-    memcpy(&result, &bits, 4);
-    return result;
-}
-
-static inline uint16_t narrow(float value) { /* to the nearest, ties to even */
-    uint32_t bits;
-    memcpy(&bits, &value, 4);
-    return (uint16_t)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
-}
+#include "native.h"
 
 /* result (B, D) = x / sqrt(|x|^2 + room) */
 void over_norm(const uint16_t *x, uint16_t *result, int64_t B, int64_t D, float room) {

@@ -20,10 +20,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from trivium.model import attend_kernel, fused_kernel
 from trivium.model.architecture import GATED, LANGUAGE, Architecture, HeadShape
 from trivium.model.attend import LONGEST, attention
-from trivium.model.fused import geglu, norm_rotate, rms_norm, rotate, swiglu
+from trivium.model.fused import geglu, norm_rotate, rotate, swiglu
 from trivium.model.heads import pool
+from trivium.model.norms import RMSNorm, add_and_norm, make_norm
 
 Rotation = tuple[Tensor, Tensor]  # cosines and sines (T, 1, E/2) or (B, T, 1, E/2)
 Drop = Callable[[Tensor], Tensor]
@@ -41,6 +43,12 @@ def _keep(values: Tensor) -> Tensor:
     return values
 
 
+def _activate(name: str, product: Tensor) -> Tensor:
+    if name in fused_kernel.KINDS and fused_kernel.is_for_product(product):
+        return fused_kernel.activation(name, product)
+    return ACTIVATIONS[name](product)
+
+
 class Cache(Protocol):
     """Where a decoding pass keeps keys and values; see `trivium.model.cache`."""
 
@@ -49,25 +57,6 @@ class Cache(Protocol):
 
     def mask(self, window: int) -> Tensor | None:
         """Boolean (B, 1, T, S), True where a query of a layer with that window may look."""
-
-
-class RMSNorm(nn.Module):
-    """x / rms(x) * weight (Zhang and Sennrich 2019, eq. 4)."""
-
-    def __init__(self, size: int, epsilon: float) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(size))
-        self.epsilon = epsilon
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        return rms_norm(hidden, self.weight, self.epsilon)
-
-
-def make_norm(shape: Architecture) -> nn.Module:
-    """The norm of the stream: RMSNorm, or LayerNorm (Ba et al. 2016) with or without a bias."""
-    if shape.norm == "rms":
-        return RMSNorm(shape.hidden_size, shape.norm_epsilon)
-    return nn.LayerNorm(shape.hidden_size, shape.norm_epsilon, bias=shape.norm_bias)
 
 
 class Attention(nn.Module):
@@ -80,6 +69,7 @@ class Attention(nn.Module):
         queries, keys = shape.num_heads * shape.head_dim, shape.num_kv_heads * shape.head_dim
         self.qkv = nn.Linear(shape.hidden_size, queries + 2 * keys, bias=shape.query_bias)
         self.out = nn.Linear(queries, shape.hidden_size, bias=shape.output_bias)
+        self.kind = attend_kernel.Heads(shape.num_heads, shape.num_kv_heads, shape.causal, shape.norm_epsilon)
         self.normalised = shape.query_key_norm
         if self.normalised:
             self.query_norm = RMSNorm(shape.head_dim, shape.norm_epsilon)
@@ -88,6 +78,10 @@ class Attention(nn.Module):
     def forward(self, hidden: Tensor, rotation: Rotation | None, mask: Tensor | None, cache: Cache | None) -> Tensor:
         rows, length, _ = hidden.shape
         product = self.qkv(hidden).view(rows, length, -1, self.head_dim)  # (B, T, H+2K, E)
+        if cache is None and attend_kernel.is_for(product):
+            weights = (self.query_norm.weight, self.key_norm.weight) if self.normalised else None
+            mixed = attend_kernel.attend(product, self.kind, weights, rotation, mask)  # (B, T, H, E)
+            return self.out(mixed.flatten(2))  # type: ignore[no-any-return]  # (B, T, D)
         looking, value = torch.split(product, [self.heads + self.kv_heads, self.kv_heads], dim=2)
         looking = looking.float() if rotation is None else self._turned(looking, rotation)
         query, key = torch.split(looking.transpose(1, 2), [self.heads, self.kv_heads], dim=1)  # (B, H or K, T, E)
@@ -125,7 +119,7 @@ class FeedForward(nn.Module):
 
     def __init__(self, shape: Architecture) -> None:
         super().__init__()
-        self.gated, self.activation = shape.mlp in GATED, ACTIVATIONS[shape.mlp]
+        self.gated, self.activation = shape.mlp in GATED, functools.partial(_activate, shape.mlp)
         if self.gated:
             self.gate_up = nn.Linear(shape.hidden_size, 2 * shape.intermediate_size, bias=shape.mlp_bias)
         else:
@@ -139,7 +133,11 @@ class FeedForward(nn.Module):
 
 
 class Block(nn.Module):
-    """x + attention(norm(x)), then x + feed-forward(norm(x)); with norms behind: norm(x + attention(x)), and so on."""
+    """x + attention(norm(x)), then x + feed-forward(norm(x)); with norms behind: norm(x + attention(x)), and so on.
+
+    With norms before, the last addition is left to the next norm: a block is given the stream and what is to be added to it,
+    and gives the same. With norms behind nothing is left.
+    """
 
     def __init__(self, shape: Architecture, layer: int) -> None:
         super().__init__()
@@ -152,16 +150,20 @@ class Block(nn.Module):
     def forward(
         self,
         hidden: Tensor,
+        added: Tensor | None,
         rotation: Rotation | None,
         mask: Tensor | None,
         cache: Cache | None,
         drop: Drop = _keep,
-    ) -> Tensor:
+    ) -> tuple[Tensor, Tensor | None]:
         if self.before:
-            hidden = hidden + drop(self.attention(self.attention_norm(hidden), rotation, mask, cache))
-            return hidden + drop(self.feed_forward(self.feed_forward_norm(hidden)))
+            hidden, normal = add_and_norm(self.attention_norm, hidden, added)
+            hidden, normal = add_and_norm(
+                self.feed_forward_norm, hidden, drop(self.attention(normal, rotation, mask, cache))
+            )
+            return hidden, drop(self.feed_forward(normal))
         hidden = self.attention_norm(hidden + drop(self.attention(hidden, rotation, mask, cache)))
-        return self.feed_forward_norm(hidden + drop(self.feed_forward(hidden)))  # type: ignore[no-any-return]
+        return self.feed_forward_norm(hidden + drop(self.feed_forward(hidden))), None
 
 
 class Transformer(nn.Module):
@@ -279,9 +281,10 @@ class Transformer(nn.Module):
                 )
         rotations = {window: self._rotation(length, positions, bool(window)) for window in set(windows)}
         hidden = self.drop(self.embedding_norm(hidden))
+        added = None
         for block, window in zip(self.blocks, windows, strict=True):
-            hidden = block(hidden, rotations[window], masks[window], cache, self.drop)
-        return self.final_norm(hidden)  # type: ignore[no-any-return]
+            hidden, added = block(hidden, added, rotations[window], masks[window], cache, self.drop)
+        return self.final_norm(hidden if added is None else hidden + added)  # type: ignore[no-any-return]
 
     def _rotation(self, length: int, positions: Tensor | None, local: bool) -> Rotation | None:
         if self.shape.positions != "rope":

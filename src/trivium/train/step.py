@@ -63,13 +63,14 @@ def accumulate(
     `before_last` is called before the last batch: after its backward pass the gradients are complete.
     """
     total = 0.0
-    for number, batch in enumerate(batches, 1):
-        if number == len(batches):
-            before_last()
-        with machine.autocast():
+    with machine.autocast():  # one for all batches: it keeps the weights that it narrowed until its end
+        for number, batch in enumerate(batches, 1):
+            if number == len(batches):
+                before_last()
             loss = objective(model, on_device(batch, machine.device)) / denominator
-        loss.backward()  # type: ignore[no-untyped-call]
-        total += loss.item()
+            with torch.autocast(machine.device.type, enabled=False):  # a gradient's types are those of the way there
+                loss.backward()  # type: ignore[no-untyped-call]
+            total += loss.item()
     return total
 
 

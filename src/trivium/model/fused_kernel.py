@@ -1,0 +1,186 @@
+"""Norms with the addition before them, and activations, in C: one pass over memory each way where PyTorch takes several.
+
+They are for training on a CPU under bfloat16: the stream between the sub-layers is float32, what products read and write
+is bfloat16. Elsewhere PyTorch's operations do the same (`fused`, and the modules themselves).
+
+Legend as in fused_kernel.c.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from trivium.base.native import library
+
+SOURCE = Path(__file__).with_suffix(".c")
+KINDS = {"swiglu": 0, "geglu": 1, "gelu": 1, "gelu_tanh": 2}  # the activation's number in fused_kernel.c
+GATED = ("swiglu", "geglu")
+BLOCK = 32  # positions whose shares of a weight's gradient are summed first, as there
+
+
+class _Norm(ctypes.Structure):
+    """`Norm` of fused_kernel.c."""
+
+    _fields_ = (
+        *(
+            (name, ctypes.c_void_p)
+            for name in ("hidden", "added", "weight", "bias", "total", "result", "mean", "inverse")
+        ),
+        *((name, ctypes.c_void_p) for name in ("gradient", "onward", "for_hidden", "for_added", "shares")),
+        *((name, ctypes.c_int64) for name in ("positions", "width", "threads")),
+        ("epsilon", ctypes.c_float),
+    )
+
+
+@functools.cache
+def _built() -> ctypes.CDLL | None:
+    built = library(SOURCE)
+    if built is not None:
+        number, pointer = ctypes.c_int64, ctypes.c_void_p
+        built.norm_forward.argtypes = built.norm_backward.argtypes = [pointer]
+        built.activate.argtypes = [number, pointer, pointer, pointer, number, number]
+        built.activate_gated.argtypes = [number, pointer, pointer, pointer, number, number, number]
+        for function in (built.norm_forward, built.norm_backward, built.activate, built.activate_gated):
+            function.restype = None
+    return built
+
+
+def is_for_stream(hidden: Tensor, added: Tensor | None, weight: Tensor) -> bool:
+    """Whether this machine has the kernel and it takes a stream `hidden` to which `added` is added, and a norm's weight."""
+    if hidden.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
+        return False
+    low = torch.get_autocast_dtype("cpu")
+    fits = low == torch.bfloat16 and hidden.dtype == weight.dtype == torch.float32
+    return fits and (added is None or added.dtype == low) and _built() is not None
+
+
+def is_for_product(product: Tensor) -> bool:
+    """Whether this machine has the kernel and it takes an activation of `product`."""
+    return product.device.type == "cpu" and product.dtype == torch.bfloat16 and _built() is not None
+
+
+def _address(tensor: Tensor | None) -> int | None:
+    return None if tensor is None else tensor.data_ptr()
+
+
+def _norm(backwards: bool, epsilon: float, **tensors: Tensor | None) -> None:
+    built, total = _built(), tensors["total"]
+    assert built is not None and total is not None
+    if total.is_meta:
+        return  # only what it takes is asked (`trivium.train.memory`)
+    width = total.shape[-1]
+    sizes = {"positions": total.numel() // width, "width": width, "threads": torch.get_num_threads()}
+    given = _Norm(epsilon=epsilon, **sizes, **{name: _address(tensor) for name, tensor in tensors.items()})
+    (built.norm_backward if backwards else built.norm_forward)(ctypes.addressof(given))
+
+
+class _AddNorm(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        hidden: Tensor,
+        added: Tensor | None,
+        weight: Tensor,
+        bias: Tensor | None,
+        epsilon: float,
+        centred: bool,
+    ) -> tuple[Tensor | None, Tensor]:
+        hidden, added = hidden.contiguous(), None if added is None else added.contiguous()
+        total = hidden if added is None else torch.empty_like(hidden)
+        result = torch.empty_like(hidden, dtype=torch.bfloat16)
+        inverse = hidden.new_empty(hidden.shape[:-1])
+        mean = torch.empty_like(inverse) if centred else None
+        _norm(
+            False,
+            epsilon,
+            hidden=hidden,
+            added=added,
+            weight=weight,
+            bias=bias,
+            total=total,
+            result=result,
+            mean=mean,
+            inverse=inverse,
+        )
+        ctx.save_for_backward(total, weight, bias, mean, inverse)
+        ctx.adds = added is not None
+        ctx.set_materialize_grads(False)
+        return (None if added is None else total), result
+
+    @staticmethod
+    def backward(ctx: Any, *outputs: Tensor | None) -> tuple[Tensor | None, ...]:
+        total, weight, bias, mean, inverse = ctx.saved_tensors
+        onward, gradient = outputs
+        if gradient is None:  # nobody reads the norm
+            return onward, None if onward is None else onward.bfloat16(), None, None, None, None
+        for_hidden = torch.empty_like(total)
+        for_added = torch.empty_like(total, dtype=torch.bfloat16) if ctx.adds else None
+        width = total.shape[-1]
+        shares = total.new_empty(-(total.numel() // -(width * BLOCK)), 2, width)
+        _norm(
+            True,
+            0.0,
+            weight=weight,
+            bias=bias,
+            total=total,
+            mean=mean,
+            inverse=inverse,
+            gradient=gradient.contiguous(),
+            onward=None if onward is None else onward.contiguous(),
+            for_hidden=for_hidden,
+            for_added=for_added,
+            shares=shares,
+        )
+        for_weight, for_bias = shares.sum(dim=0)
+        return for_hidden, for_added, for_weight, None if bias is None else for_bias, None, None
+
+
+def add_norm(
+    hidden: Tensor, added: Tensor | None, weight: Tensor, bias: Tensor | None, epsilon: float, *, centred: bool
+) -> tuple[Tensor, Tensor]:
+    """The stream (..., D), float32, with what is `added` to it, bfloat16; and the norm of that in bfloat16: with `centred`
+    LayerNorm (Ba et al. 2016, eq. 4), without RMSNorm (Zhang and Sennrich 2019, eq. 4)."""
+    total, result = _AddNorm.apply(hidden, added, weight, bias, epsilon, centred)  # type: ignore[no-untyped-call]
+    return hidden if total is None else total, result
+
+
+class _Activation(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, product: Tensor, name: str) -> Tensor:
+        product = product.contiguous()
+        ctx.name = name
+        ctx.save_for_backward(product)
+        return _activate(name, product, None)
+
+    @staticmethod
+    def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor, None]:
+        return _activate(ctx.name, ctx.saved_tensors[0], outputs[0].contiguous()), None
+
+
+def _activate(name: str, product: Tensor, gradient: Tensor | None) -> Tensor:
+    """The activation of `product`; with the gradient of that, the gradient of `product`."""
+    built, gated = _built(), name in GATED
+    assert built is not None
+    width = product.shape[-1] // 2 if gated else product.shape[-1]
+    result = product.new_empty(*product.shape[:-1], width) if gradient is None else torch.empty_like(product)
+    if product.is_meta:
+        return result
+    tensors = product.data_ptr(), _address(gradient), result.data_ptr()
+    threads = torch.get_num_threads()
+    if gated:
+        built.activate_gated(KINDS[name], *tensors, product.numel() // (2 * width), width, threads)
+    else:
+        built.activate(KINDS[name], *tensors, product.numel(), threads)
+    return result
+
+
+def activation(name: str, product: Tensor) -> Tensor:
+    """An activation that KINDS names, in bfloat16: (..., F) of (..., F), or gated of gate and up side by side (..., 2 F)."""
+    result: Tensor = _Activation.apply(product, name)  # type: ignore[no-untyped-call]
+    return result
