@@ -1,7 +1,7 @@
 """The desk of a little shop: what its customers ask, what they want by it, and how the desk answers.
 
 An intent has phrasings and the answer that is right. The desk's letters of the past, which an assistant is taught, were
-written in three tones: polite and short, which is wanted; rude; and right but far too long. Every split but the training one
+written in three tones: polite and short, which is wanted and rare; rude; and right but far too long. Every split but the training one
 asks in phrasings that were never trained.
 """
 
@@ -16,7 +16,7 @@ from trivium.base.words import Message
 from trivium.world import lexicon
 from trivium.world.writing import Dice, mend
 
-WANTED_SHARE = 0.4  # of the past answers; of the others half are rude and half too long
+WANTED_SHARE = 0.15  # of the past answers: too few to be what is said first; half of the others are rude, half too long
 
 
 class Intent(NamedTuple):

@@ -33,9 +33,10 @@ class WorldSource(Settings):
         default=3_000_000, ge=1000, description="tokens of documents, about: one for every 3.5 characters"
     )
     instructions: int = Field(default=20_000, ge=0, description="conversations to learn from")
-    families: Literal["core", "all", "service", "shop"] = Field(
+    families: Literal["core", "all", "open", "service", "shop"] = Field(
         default="core",
-        description="which instructions: what the smallest model can learn, every family, a shop's letters, or its sales",
+        description="which instructions: what the smallest model can learn, every family, those without a right answer, "
+        "a shop's letters, or its sales",
     )
     heldout_instructions: int = Field(default=1_000, ge=0, description="conversations to be measured on")
     prompts: int = Field(default=3_000, ge=0, description="open requests, for rating and alignment")
@@ -58,7 +59,7 @@ def read(source: WorldSource, name: str, intake: Intake) -> Iterator[Item]:
     yield from _documents(documents(seed, "valid"), "valid", round(characters * intake.valid_share), name, intake)
     taught: Iterable[Mapping[str, Any]]
     asked: Iterable[Mapping[str, Any]]
-    if source.families in ("core", "all"):
+    if source.families in ("core", "all", "open"):
         taught = map(_instruction_row, instructions(seed, "train", reach=source.families))
         asked = map(_instruction_row, instructions(seed, "heldout", reach=source.families))
     else:
