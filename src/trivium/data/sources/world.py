@@ -6,6 +6,7 @@ The world writes without end; this module counts, drops repetitions and turns wh
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -57,6 +58,11 @@ def read(source: WorldSource, name: str, intake: Intake) -> Iterator[Item]:
     characters = round(source.tokens * CHARACTERS_PER_TOKEN)
     yield from _documents(documents(seed, "train"), "train", characters, name, intake)
     yield from _documents(documents(seed, "valid"), "valid", round(characters * intake.valid_share), name, intake)
+    if source.families == "shop":  # the log is text too: the order in which things are taken is learned from it
+        visits = source.instructions
+        yield from _documents(shop.log(seed, "train", visits), "train", math.inf, name, intake)
+        logged = round(visits * intake.valid_share)
+        yield from _documents(shop.log(seed, "valid", logged), "valid", math.inf, name, intake)
     taught: Iterable[Mapping[str, Any]]
     asked: Iterable[Mapping[str, Any]]
     if source.families in ("core", "all", "open"):
@@ -72,7 +78,9 @@ def read(source: WorldSource, name: str, intake: Intake) -> Iterator[Item]:
     yield from _rows(map(_prompt_row, prompts(seed, "heldout")), "prompts", "heldout", source.heldout_prompts, intake)
 
 
-def _documents(stream: Iterable[Document], split: Split, characters: int, name: str, intake: Intake) -> Iterator[Item]:
+def _documents(
+    stream: Iterable[Document], split: Split, characters: float, name: str, intake: Intake
+) -> Iterator[Item]:
     taken = count = repeats = 0
     for document in stream:
         item = next(intake.document(split, replace(document, source=name)), None)
