@@ -37,7 +37,7 @@ PROMISED = {
     "entities/small": {("finetune-entities", "model span_f1"), ("finetune-entities", "crf span_f1")},
     "questions/small": {("finetune-questions", "model word_f1"), ("finetune-questions", "nearest_sentence word_f1")},
     "questions/small-generative": {("finetune-questions", "model exact_match")},
-    "stories/small": {("align-imagination", "win_rate"), ("align-imagination", "kl"), ("finetune", "utility")},
+    "stories/small": {("align", "win_rate"), ("align", "kl"), ("finetune", "utility")},
     "domain/small-general": set(),
     "domain/small": {
         ("base", "valid_bits_per_byte"),

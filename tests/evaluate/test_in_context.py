@@ -10,6 +10,7 @@ import torch
 
 from tests.evaluate.small import causal_reader, masked_reader, tokenizer
 from trivium.base.errors import UserError
+from trivium.base.words import Message
 from trivium.evaluate.in_context import ask
 from trivium.evaluate.readers import CausalReader, MaskedReader, Question
 from trivium.evaluate.shots import Form, draws
@@ -80,6 +81,13 @@ def test_the_scorings_are_what_they_say(causal: CausalReader) -> None:
     for name in ("sum", "per_token", "per_character", "calibrated"):
         assert found[name].value == right[name] / len(items), name
         assert found[name].items == len(items)
+
+
+def test_in_a_conversation_an_option_is_what_the_assistant_was_taught_to_say(causal: CausalReader) -> None:
+    reader, tokenizer = CausalReader(causal.generator, chat=True), causal.generator.tokenizer
+    taught = tokenizer.render([Message("user", "Who was it?"), Message("assistant", "Anna")]).ids
+    for option in ("Anna", " Anna"):
+        assert [*reader.prompt(Question("Who was it?", ())), *reader.ids(option)] == taught[:-1]
 
 
 def test_calibration_makes_an_empty_text_undecided(causal: CausalReader) -> None:

@@ -61,6 +61,42 @@ def test_in_bfloat16_it_is_as_near_as_those_numbers_are(
     assert 1e-4 < error < 0.02
 
 
+@pytest.mark.parametrize("size", [10, 64, 128])
+def test_the_kernel_s_attention_is_the_plain_formula_for_any_size_of_head(size: int) -> None:
+    built = kernel()
+    if built is None:
+        pytest.skip("no C compiler here")
+    heads, groups, capacity, window = 4, 2, 70, 30
+    generator = torch.Generator().manual_seed(2)
+    qkv = torch.randn(3, (heads + 2 * groups) * size, generator=generator).bfloat16()
+    store = torch.randn(2, 5, groups, capacity, size, generator=generator).bfloat16()
+    angles = torch.rand(capacity, size // 2, generator=generator)
+    positions = torch.tensor([0, 17, 66])
+    turn = (None, angles.cos(), angles.sin())
+    found = built.attend(qkv, turn, store, positions, (heads, groups, window), 1e-6).view(3, heads, size)
+    for row, now in enumerate(positions.tolist()):
+        first, second = qkv[row].float().view(-1, size)[:heads].chunk(2, dim=-1)
+        cosine, sine = turn[1][now], turn[2][now]
+        query = torch.cat([first * cosine - second * sine, second * cosine + first * sine], dim=-1)  # (H, E)
+        seen = slice(max(0, now + 1 - window), now + 1)
+        for head in range(heads):
+            keys, values = store[:, row, head * groups // heads, seen].float()
+            shares = (keys @ query[head] / size**0.5).softmax(dim=0)
+            torch.testing.assert_close(found[row, head].float(), shares @ values, rtol=2**-8, atol=1e-3)
+
+
+def test_the_kernel_s_gate_is_silu_also_far_from_zero() -> None:
+    built = kernel()
+    if built is None:
+        pytest.skip("no C compiler here")
+    gate = torch.cat([torch.linspace(-20, 20, 401), torch.tensor([-3e38, -300.0, -90.0, 90.0, 300.0, 3e38])]).bfloat16()
+    up = torch.linspace(-1, 1, len(gate)).bfloat16()
+    found = built.swiglu(torch.cat([gate, up])[None])[0]
+    expected = torch.nn.functional.silu(gate.float()) * up.float()
+    torch.testing.assert_close(found.float(), expected, rtol=2**-8, atol=1e-37)
+    assert built.swiglu(torch.full((1, 64), torch.nan, dtype=torch.bfloat16)).isnan().all()
+
+
 def test_a_kernel_that_cannot_be_built_is_done_without(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", lambda name: "/bin/false")
     for remembered in (library, kernel):

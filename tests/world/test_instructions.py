@@ -74,6 +74,13 @@ def test_same_arguments_give_the_same_instruction_and_others_do_not() -> None:
     assert len({row.messages for row in train()}) > 0.93 * len(train())
 
 
+def test_open_ones_are_all_open_and_held_out_at_the_levels_that_they_have() -> None:
+    rows = [instruction(SEED, split, number, "open") for split in ("train", "heldout") for number in range(200)]
+    assert {row.family for row in rows} == {"story", "description", "thanks", "invitation", "review"}
+    assert not any(row.verifiable for row in rows)
+    assert {row.level for row in rows} == {"train", "phrasing", "entity"}
+
+
 def test_there_are_enough_families_and_phrasings() -> None:
     assert set(WEIGHTS) == set(BY_NAME) and len(BY_NAME) == len(FAMILIES)
     assert sum(family.verifiable for family in FAMILIES) >= 18

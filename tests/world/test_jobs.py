@@ -60,6 +60,15 @@ def test_a_wanted_thing_is_the_next_in_the_ring_and_most_of_the_log_is_the_windo
     ))  # fmt: skip
 
 
+def test_the_log_as_text_is_what_the_visits_took_and_ends_with_what_was_logged() -> None:
+    texts = [document.text for document in shop.log(0, "train", 20)]
+    lines = [line for text in texts for line in text.splitlines()]
+    assert [len(text.splitlines()) for text in texts] == [8, 8, 4]
+    for number, line in enumerate(lines):
+        one = shop.visit(0, "train", number)
+        assert line == f"A customer took: {', '.join(one.history)}, {one.logged}."
+
+
 def test_clicks_come_as_often_as_the_chances_say_and_the_same_ones_again() -> None:
     visits = [shop.visit(1, "train", number) for number in range(1500)]
     wanted = [shop.click(one.request, f"{one.wanted}.") for one in visits]

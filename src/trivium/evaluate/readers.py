@@ -60,9 +60,21 @@ class CausalReader:
 
     def __init__(self, generator: Generator, *, chat: bool = False) -> None:
         self.generator, self.chat = generator, chat
+        self._known: dict[str, tuple[int, ...]] = {}
 
     def ids(self, option: str) -> tuple[int, ...]:
-        return tuple(self.generator.tokenizer.encode(option))
+        """The option as tokens; in a conversation those that the template makes of what the assistant says."""
+        if option not in self._known:
+            self._known[option] = tuple(self._said(option.strip()) if self.chat else self._encode(option))
+        return self._known[option]
+
+    def _encode(self, text: str) -> list[int]:
+        return self.generator.tokenizer.encode(text)
+
+    def _said(self, text: str) -> list[int]:
+        turn = self.generator.tokenizer.render([Message("user", ""), Message("assistant", text)])
+        said = [token for token, own in zip(turn.ids, turn.mask, strict=True) if own]
+        return said[:-1]  # without the end of the turn
 
     def fits(self, question: Question, more: int = 0) -> bool:
         longest = more or max((len(self.ids(one)) for one in question.options), default=1)

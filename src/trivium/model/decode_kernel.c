@@ -3,6 +3,24 @@
    B rows, H query heads, K key and value heads, E head size, C tokens that a slot holds, D width, F intermediate size. */
 #include "native.h"
 
+/* exp(x) to 2 in 10 million, for all of a loop at once: the library's is called for one number after the other. By 2^n e^r with
+   |r| <= log(2) / 2 and the polynomial of Cephes (S. L. Moshier) for e^r. No less than 1e-38, and infinite from 88.4 on. */
+static inline float exponential(float x) {
+    x = x < -87.0f ? -87.0f : x > 89.0f ? 89.0f : x;
+    const float n = rintf(x * 1.44269504f), r = x - n * 0.693147181f;
+    float e = 1.9875691500e-4f;
+    e = e * r + 1.3981999507e-3f;
+    e = e * r + 8.3334519073e-3f;
+    e = e * r + 4.1665795894e-2f;
+    e = e * r + 1.6666665459e-1f;
+    e = e * r + 5.0000001201e-1f;
+    e = e * r * r + r + 1.0f;
+    const int32_t bits = ((int32_t)n + 127) << 23;
+    float power;
+    memcpy(&power, &bits, 4);
+    return e * power;
+}
+
 /* result (B, D) = x / sqrt(|x|^2 + room) */
 void over_norm(const uint16_t *x, uint16_t *result, int64_t B, int64_t D, float room) {
 #pragma omp parallel for schedule(static) if (B * D > 32768)
@@ -22,7 +40,7 @@ void swiglu(const uint16_t *gate_up, uint16_t *result, int64_t B, int64_t F) {
         const uint16_t *gate = gate_up + 2 * b * F, *up = gate + F;
         for (int64_t f = 0; f < F; f++) {
             float g = wide(gate[f]);
-            result[b * F + f] = narrow(g / (1.0f + expf(-g)) * wide(up[f]));
+            result[b * F + f] = narrow(g / (1.0f + exponential(-g)) * wide(up[f]));
         }
     }
 }
@@ -45,6 +63,32 @@ static void turn(const uint16_t *head, const float *weight, const float *cosine,
     }
 }
 
+/* What a query of E numbers gives over the tokens first..now of keys and values (C, E), into result (E); scores: room for C. */
+static inline __attribute__((always_inline)) void mix(const float *query, const uint16_t *keys, const uint16_t *values,
+                                                      int64_t first, int64_t now, int64_t E, float *scores,
+                                                      uint16_t *result) {
+    float most = -INFINITY, sum = 0;
+    for (int64_t t = first; t <= now; t++) {
+        const uint16_t *key = keys + t * E;
+        float score = 0;
+        for (int64_t e = 0; e < E; e++) score += query[e] * wide(key[e]);
+        scores[t] = score;
+        most = score > most ? score : most;
+    }
+    for (int64_t t = first; t <= now; t++) {
+        scores[t] = exponential(scores[t] - most);
+        sum += scores[t];
+    }
+    float mixed[E];
+    for (int64_t e = 0; e < E; e++) mixed[e] = 0;
+    for (int64_t t = first; t <= now; t++) {
+        const uint16_t *value = values + t * E;
+        const float share = scores[t];
+        for (int64_t e = 0; e < E; e++) mixed[e] += share * wide(value[e]);
+    }
+    for (int64_t e = 0; e < E; e++) result[e] = narrow(mixed[e] / sum);
+}
+
 /* Write the new token of each of the first B slots, and attend to all that it sees.
 
    qkv (B, (H + 2K) E); weight (H + K, E) or null; cosine, sine (positions, E/2); keys, values (slots, K, C, E);
@@ -63,31 +107,20 @@ void attend(const uint16_t *qkv, const float *weight, const float *cosines, cons
             const uint16_t *row = qkv + b * (H + 2 * K) * E;
             uint16_t *own_keys = keys + (b * K + k) * C * E, *own_values = values + (b * K + k) * C * E;
             float *own = scores + omp_get_thread_num() * C;
-            float head[E], mixed[E];
+            float head[E];
             turn(row + (H + k) * E, weight ? weight + (H + k) * E : 0, cosine, sine, room, 1.0f, E, head);
             for (int64_t e = 0; e < E; e++) own_keys[now * E + e] = narrow(head[e]);
             memcpy(own_values + now * E, row + (H + K + k) * E, E * sizeof(uint16_t));
             for (int64_t h = k * G; h < (k + 1) * G; h++) {
                 turn(row + h * E, weight ? weight + h * E : 0, cosine, sine, room, scale, E, head);
-                float most = -INFINITY, sum = 0;
-                for (int64_t t = first; t <= now; t++) {
-                    const uint16_t *key = own_keys + t * E;
-                    float score = 0;
-                    for (int64_t e = 0; e < E; e++) score += head[e] * wide(key[e]);
-                    own[t] = score;
-                    most = score > most ? score : most;
-                }
-                for (int64_t t = first; t <= now; t++) {
-                    own[t] = expf(own[t] - most);
-                    sum += own[t];
-                }
-                for (int64_t e = 0; e < E; e++) mixed[e] = 0;
-                for (int64_t t = first; t <= now; t++) {
-                    const uint16_t *value = own_values + t * E;
-                    const float share = own[t];
-                    for (int64_t e = 0; e < E; e++) mixed[e] += share * wide(value[e]);
-                }
-                for (int64_t e = 0; e < E; e++) result[(b * H + h) * E + e] = narrow(mixed[e] / sum);
+                uint16_t *own_result = result + (b * H + h) * E;
+                /* with the usual sizes written out, what is summed stays in the processor's registers */
+                if (E == 64)
+                    mix(head, own_keys, own_values, first, now, 64, own, own_result);
+                else if (E == 128)
+                    mix(head, own_keys, own_values, first, now, 128, own, own_result);
+                else
+                    mix(head, own_keys, own_values, first, now, E, own, own_result);
             }
         }
     }

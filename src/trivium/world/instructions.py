@@ -29,7 +29,7 @@ from trivium.world.draws import Level
 from trivium.world.families import Family
 
 Split = Literal["train", "heldout"]
-Reach = Literal["core", "all"]
+Reach = Literal["core", "all", "open"]
 _LEVELS: tuple[Level, ...] = ("phrasing", "entity", "phrasing", "task")
 
 FAMILIES: tuple[Family, ...] = (
@@ -67,6 +67,13 @@ CORE: dict[str, float] = {
 }  # fmt: skip
 
 
+_MIXES: dict[Reach, dict[str, float]] = {
+    "core": CORE,
+    "all": WEIGHTS,
+    "open": {family.name: WEIGHTS[family.name] for family in families_open.FAMILIES},
+}
+
+
 @dataclass(frozen=True)
 class Instruction:
     """One conversation; the last message is the assistant's answer. `verifiable`: there is one right answer."""
@@ -83,9 +90,11 @@ class Instruction:
 
 
 def instruction(seed: int, split: Split, number: int, reach: Reach = "all") -> Instruction:
-    """Instruction `number` of a split: the same wherever it is asked for. `reach` "core" leaves out what is hard."""
+    """Instruction `number` of a split: the same wherever it is asked for. `reach` "core" leaves out what is hard, "open"
+    what has one right answer."""
     random = python_random(seed, "instruction", split, number)
-    level = "train" if split == "train" else _LEVELS[number % len(_LEVELS)]
+    held_out = _held_out(reach)
+    level = "train" if split == "train" else held_out[number % len(held_out)]
     families, shares = _mix(level, reach)
     (family,) = random.choices(families, cum_weights=shares)
     return Instruction(family.conversation(random, level), family.name, level, family.verifiable)
@@ -97,8 +106,14 @@ def instructions(seed: int, split: Split, start: int = 0, reach: Reach = "all") 
 
 
 @cache
+def _held_out(reach: Reach) -> tuple[Level, ...]:
+    """The levels, in turn, that any family has something at."""
+    return tuple(level for level in _LEVELS if _mix(level, reach)[0])
+
+
+@cache
 def _mix(level: Level, reach: Reach) -> tuple[tuple[Family, ...], tuple[float, ...]]:
     """The families that have something at `level`, and their cumulated weights."""
-    weights = WEIGHTS if reach == "all" else CORE
+    weights = _MIXES[reach]
     families = tuple(family for family in FAMILIES if family.name in weights and family.allows(level))
     return families, tuple(accumulate(weights[family.name] for family in families))

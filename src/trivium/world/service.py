@@ -1,8 +1,8 @@
 """The desk of a little shop: what its customers ask, what they want by it, and how the desk answers.
 
 An intent has phrasings and the answer that is right. The desk's letters of the past, which an assistant is taught, were
-written in three tones: polite and short, which is wanted; rude; and right but far too long. Every split but the training one
-asks in phrasings that were never trained.
+written in three tones: polite and short, which is wanted and rare; rude; and right but far too long. Every split but the
+training one asks in phrasings that were never trained.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from trivium.base.words import Message
 from trivium.world import lexicon
 from trivium.world.writing import Dice, mend
 
-WANTED_SHARE = 0.4  # of the past answers; of the others half are rude and half too long
+WANTED_SHARE = 0.15  # of the past answers: too few to be what is said first; half of the others are rude, half too long
 
 
 class Intent(NamedTuple):
@@ -34,6 +34,10 @@ INTENTS: Mapping[str, Intent] = {
             "My {thing} has not come yet.",
             "When will the {thing} that I ordered be here?",
             "I have waited for my {thing} since {day}.",
+            "I ordered a {thing} and nothing has come.",
+            "Is the {thing} still in your shop, or on its way?",
+            "On {day} you said that my {thing} was on its way.",
+            "Has the {thing} been sent?",
         ),
         ("I ordered a {thing} on {day} and it is still not here.", "Has my {thing} left the shop?"),
         "your {thing} will come on Friday",
@@ -44,6 +48,10 @@ INTENTS: Mapping[str, Intent] = {
             "Can I return the {thing}?",
             "The {thing} is not what I wanted. Take it back.",
             "How do I send the {thing} back to you?",
+            "I have a {thing} too many. May it go back?",
+            "On {day} I will bring you the {thing}, for I do not like it.",
+            "Do you take a {thing} back?",
+            "I want to bring the {thing} back to the shop.",
         ),
         ("I do not need the {thing} after all. Can it go back?", "May I bring the {thing} back on {day}?"),
         "bring the {thing} to the shop with its bill",
@@ -54,6 +62,10 @@ INTENTS: Mapping[str, Intent] = {
             "My {thing} does not work.",
             "The {thing} that you sent has a crack.",
             "I dropped nothing, and yet the {thing} is in two pieces.",
+            "My new {thing} has a hole.",
+            "Since {day} the {thing} does nothing.",
+            "The {thing} came in pieces.",
+            "A part of the {thing} stopped.",
         ),
         ("The {thing} stopped working on {day}.", "There is a hole in my new {thing}."),
         "we will send you a new {thing}",
@@ -64,6 +76,10 @@ INTENTS: Mapping[str, Intent] = {
             "What does the {thing} cost?",
             "Tell me the price of a {thing}.",
             "Is a {thing} dear in your shop?",
+            "I want to know the price of a {thing}.",
+            "For how many coins do you sell a {thing}?",
+            "What do you ask for a {thing}?",
+            "Would you tell me what one {thing} costs?",
         ),
         ("How many coins do you want for a {thing}?", "I would like to know what a {thing} costs."),
         "a {thing} costs five coins",
@@ -74,6 +90,10 @@ INTENTS: Mapping[str, Intent] = {
             "Are you open on {day}?",
             "What are your hours on {day}?",
             "Can I come to the shop on {day}?",
+            "Is the shop open on {day}?",
+            "From when until when are you open?",
+            "Is somebody there on {day}?",
+            "At what hour do you close on {day}?",
         ),
         ("Is anybody in the shop on {day}?", "Until when are you there on {day}?"),
         "we are open from nine to six every day",
@@ -84,6 +104,10 @@ INTENTS: Mapping[str, Intent] = {
             "I forgot my secret word.",
             "My password does not work any more.",
             "I cannot get into my account.",
+            "I need another password.",
+            "Help, my secret word is gone!",
+            "What do I do to choose a password?",
+            "A new secret word, please.",
         ),
         ("Help, I need a new password!", "How do I choose another secret word?"),
         "choose Settings, then New password",
@@ -94,6 +118,10 @@ INTENTS: Mapping[str, Intent] = {
             "I want {number} {thing} parts more in my order.",
             "Please send the {thing} to another house.",
             "I ordered the wrong {thing}.",
+            "Is it too late for one more thing in my order?",
+            "I ordered something and want to change it.",
+            "Please put another {thing} into what I ordered.",
+            "Take the {thing} out of my order.",
         ),
         ("Is it too late to change what I ordered?", "Put a {thing} into my order too."),
         "write the new order on your card",
@@ -104,6 +132,10 @@ INTENTS: Mapping[str, Intent] = {
             "Is there somebody I can speak to?",
             "Let me speak to {name}.",
             "Can a human answer me?",
+            "Give me somebody real to talk to.",
+            "I would like a person, not an answer from a card.",
+            "Please let a human call me.",
+            "Can I talk to somebody in the shop?",
         ),
         ("Please give me a real person.", "I would like to talk to somebody about it."),
         "Anna will call you on Friday",

@@ -19,8 +19,9 @@ from random import Random
 from typing import NamedTuple
 
 from trivium.base.seeds import derive, python_random
-from trivium.base.words import Message
+from trivium.base.words import Document, Message
 from trivium.world import lexicon
+from trivium.world.documents import LICENSE
 
 KINDS = ("clothes", "tool", "food", "plant", "furniture")
 OF_A_KIND = 16  # things in a ring, where there are so many
@@ -28,6 +29,7 @@ SHOWN = (8, 4, 2, 1, 1)  # how often each thing in the window is taken, beside t
 SHOWN_SHARE, LOGGED_SHARE = 0.5, 0.8  # of a history, and of the next thing in the log
 JUMP_SHARE = 0.5  # of the steps
 LENGTHS = (6, 7, 8)
+VISITS = 8  # in a document
 WORLD = 0  # the rings and the window are the same for all seeds, so that a click can be judged by the words alone
 CHANCES = (0.95, 0.5)
 SAME_KIND, OTHER = 0.1, 0.02
@@ -90,6 +92,14 @@ def visit(seed: int, split: str, number: int) -> Visit:
         wanted = ring[(place + 1) % len(ring)]
     logged = shown() if dice.random() < LOGGED_SHARE else wanted
     return Visit(tuple(history), wanted, logged)
+
+
+def log(seed: int, split: str, visits: int) -> Iterator[Document]:
+    """The first visits of a split as text: what was taken, in order, the next thing as the log has it."""
+    for first in range(0, visits, VISITS):
+        taken = [visit(seed, split, number) for number in range(first, min(first + VISITS, visits))]
+        lines = [f"A customer took: {', '.join((*one.history, one.logged))}." for one in taken]
+        yield Document(f"shop-{split}-{first // VISITS:06d}", "\n".join(lines), "shop", LICENSE, {"kind": "log"})
 
 
 def next_things(seed: int, split: str) -> Iterator[tuple[str, tuple[str, ...], int]]:

@@ -8,14 +8,13 @@ import http.client
 import json
 import socket
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
 
-from tests.apps.web.models import LIMIT, Served, make_run, serving, slowed
+from tests.apps.web.models import LIMIT, Served, serving, slowed
 from tests.apps.web.site import Client
 from trivium.apps.web.api.asking import chat_ids, completion_ids
 from trivium.apps.web.api.bodies import ChatBody, CompletionBody
@@ -27,22 +26,6 @@ from trivium.generate.sampling import Sampling
 
 ASK = [{"role": "user", "content": "Tell me a story."}]
 TOKEN = "a-secret-of-twenty-letters"
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_run(tmp_path_factory.mktemp("runs") / "small")
-
-
-@pytest.fixture(scope="module")
-def served(run: Path) -> Iterator[Served]:
-    with serving(run) as server:
-        yield server
-
-
-@pytest.fixture
-def client(served: Served) -> Any:
-    return served.client()
 
 
 def ids_of(run: Path, stage: str, content: str) -> tuple[int, ...]:
@@ -153,10 +136,10 @@ def test_vectors(run: Path, client: Any) -> None:
     assert mean.data[0].embedding == pytest.approx(expected, abs=1e-5)
 
 
-def test_heads_say_what_they_say_from_python(run: Path, served: Served) -> None:
+def test_heads_say_what_they_say_from_python(run: Path, api: Served) -> None:
     import trivium
 
-    client, loaded = Client(served.port), trivium.load(run, device="cpu")
+    client, loaded = Client(api.port), trivium.load(run, device="cpu")
     text = "Anna lives in Velby."
     label = client.post("/classify", {"input": [text, "No."]})["data"][0]
     told = loaded.classify(text, task="mood")
@@ -195,13 +178,13 @@ WRONG: list[tuple[dict[str, Any], int, str]] = [
 
 @pytest.mark.parametrize(("change", "status", "sentence"), WRONG)
 def test_wrong_requests_are_refused_in_openai_s_form(
-    served: Served, change: dict[str, Any], status: int, sentence: str
+    api: Served, change: dict[str, Any], status: int, sentence: str
 ) -> None:
     body = {"model": "align", "messages": ASK, **change}
-    found, content, _ = Client(served.port).ask("POST", "/v1/chat/completions", body)
+    found, content, _ = Client(api.port).ask("POST", "/v1/chat/completions", body)
     assert found == status and set(content["error"]) == {"message", "type", "param", "code"}
     assert sentence in content["error"]["message"]
-    assert str(served.site.stages.folder) not in json.dumps(content)
+    assert str(api.site.stages.folder) not in json.dumps(content)
 
 
 @pytest.mark.parametrize(
@@ -225,15 +208,15 @@ def test_wrong_requests_are_refused_in_openai_s_form(
     ],
 )
 def test_whatever_comes_the_answer_is_json_in_openai_s_form(
-    served: Served, method: str, path: str, body: Any, status: int
+    api: Served, method: str, path: str, body: Any, status: int
 ) -> None:
-    found, content, _ = Client(served.port).ask(method, path, body)
+    found, content, _ = Client(api.port).ask(method, path, body)
     assert found == status and set(content["error"]) == {"message", "type", "param", "code"}
     assert "/" not in content["error"]["message"].replace("and/or", "")
 
 
-def test_other_pages_and_other_names_are_refused(served: Served) -> None:
-    ask = Client(served.port).ask
+def test_other_pages_and_other_names_are_refused(api: Served) -> None:
+    ask = Client(api.port).ask
     assert ask("GET", "/v1/models", headers={"Host": "evil.example"})[0] == 421
     assert ask("POST", "/classify", {"input": "x"}, {"Origin": "https://evil.example"})[0] == 403
 
@@ -350,8 +333,8 @@ def test_a_session_that_fails_takes_only_its_own_requests_with_it(
         assert client.chat.completions.create(model="align", messages=ASK, max_tokens=3).choices
 
 
-def test_many_at_once_say_what_they_say_alone(served: Served) -> None:
-    client = served.client()
+def test_many_at_once_say_what_they_say_alone(api: Served) -> None:
+    client = api.client()
 
     def ask(number: int) -> str:
         found = client.completions.create(

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.apps.web.site import Served, serving
+from tests.apps.web.windows import CHROMIUM, open_window
 from tests.feedback.shop import pair, state, stock
 from trivium.apps.web.training import Training
 from trivium.base.words import Message
@@ -20,40 +19,15 @@ from trivium.feedback.database import Database
 from trivium.feedback.plan import Plan, write_plan
 from trivium.feedback.words import Item, Response
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 NASTY = "<script>document.title='broken'</script><img src=x onerror=alert(1)>\x07\u202egnp.exe"
 KEYS = ("1", "2", "3", "4", "5", "6", "7", "ArrowLeft", "ArrowRight", "t", "b")
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api")
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    with playwright.sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=CHROMIUM, args=flags)
-        yield opened
-        opened.close()
-
-
-@pytest.fixture
-def heard() -> list[str]:
-    """What the browser complains of, and every address that is not ours."""
-    return []
-
-
 def window_of(browser: Any, served: Served, heard: list[str], name: str = "Ada", **more: Any) -> Any:
     """A window in which that person is signed in and has an item before them; `Enter` on the link's button did it."""
-    window = browser.new_context(**more).new_page()
-    window.set_default_timeout(15_000)
-    window.on("console", lambda message: heard.append(message.text))
-    window.on("pageerror", lambda error: heard.append(str(error)))
-    window.on("dialog", lambda dialog: heard.append(dialog.message))
-    window.on(
-        "request",
-        lambda request: heard.append(request.url) if not request.url.startswith(served.site.address) else None,
-    )
+    window = open_window(browser, served.site.address, heard, **more)
     window.goto(served.link(name))
     window.keyboard.press("Enter")
     window.wait_for_selector("#item:not([hidden]), #empty:not([hidden])")
@@ -237,9 +211,7 @@ def test_the_owners_page_shows_the_round_and_its_buttons_work(
     for _ in range(6):
         (task,) = ada.post("/api/take", {"count": 1})["tasks"]
         ada.post("/api/answer", {"id": f"answer-{task['id']}", "task": task["id"], "judgement": {"verdict": "tie"}})
-    window = browser.new_page()
-    window.set_default_timeout(15_000)
-    window.on("console", lambda message: heard.append(message.text))
+    window = open_window(browser, served.site.address, heard)
     window.goto(served.link("Olga", "owner"))
     window.keyboard.press("Enter")
     window.wait_for_selector("#all:not([hidden])")
@@ -263,9 +235,7 @@ def test_the_button_starts_the_next_round_and_the_page_follows_it(
     said = "import sys; print('<b>align: 3 of 4 steps</b>'); sys.exit(3)"
     stock(database, 4)
     with serving(database, training=Training(tmp_path, (sys.executable, "-c", said))) as served:
-        window = browser.new_page()
-        window.set_default_timeout(15_000)
-        window.on("console", lambda message: heard.append(message.text))
+        window = open_window(browser, served.site.address, heard)
         window.goto(served.link("Olga", "owner"))
         window.keyboard.press("Enter")
         window.wait_for_selector("#next:not([hidden])")
@@ -284,8 +254,7 @@ def test_the_button_starts_the_next_round_and_the_page_follows_it(
 def test_a_used_link_is_explained(browser: Any, database: Database, tmp_path: Path) -> None:
     with serving(database) as served:
         link = served.link("Ada")
-        window = browser.new_page()
-        window.set_default_timeout(15_000)
+        window = open_window(browser, served.site.address, [])
         for told in (None, "has been used already"):
             window.context.clear_cookies()
             window.goto("about:blank")

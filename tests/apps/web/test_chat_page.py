@@ -3,36 +3,20 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.apps.web.models import LIMIT, Served, make_run, serving
-from tests.apps.web.test_api import TOKEN, slowed
+from tests.apps.web.models import LIMIT, Served, serving, slowed
+from tests.apps.web.windows import CHROMIUM, open_window
 from trivium.feedback import exchange
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+TOKEN = "a-secret-of-twenty-letters"
 NASTY = "<script>document.title='broken'</script><img src=x onerror=alert(1)>\u202e"
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api")
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    with playwright.sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=CHROMIUM, args=flags)
-        yield opened
-        opened.close()
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_run(tmp_path_factory.mktemp("runs") / "small")
 
 
 @pytest.fixture
@@ -42,19 +26,8 @@ def served(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
         yield server
 
 
-@pytest.fixture
-def heard() -> list[str]:
-    """What the browser complains of, and every address that is not ours."""
-    return []
-
-
 def window_of(browser: Any, served: Served, heard: list[str], path: str = "/", **more: Any) -> Any:
-    window = browser.new_context(**more).new_page()
-    window.set_default_timeout(15_000)
-    window.on("console", lambda message: heard.append(message.text))
-    window.on("pageerror", lambda error: heard.append(str(error)))
-    window.on("dialog", lambda dialog: heard.append(dialog.message))
-    window.on("request", lambda one: heard.append(one.url) if not one.url.startswith(served.address) else None)
+    window = open_window(browser, served.address, heard, **more)
     window.goto(served.address + path)
     window.wait_for_selector("#stages input")
     return window

@@ -4,35 +4,18 @@ from __future__ import annotations
 
 import concurrent.futures
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
 
-from tests.apps.web.models import Served, make_run, serving, slowed
+from tests.apps.web.models import Served, serving, slowed
 from tests.apps.web.site import Client
 
 pytest.importorskip("llguidance", reason="the serve extra is not installed: pip install 'trivium-lm[serve]'")
 
 ASK = [{"role": "user", "content": "Tell me a story."}]
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_run(tmp_path_factory.mktemp("runs") / "small")
-
-
-@pytest.fixture(scope="module")
-def served(run: Path) -> Iterator[Served]:
-    with serving(run) as server:
-        yield server
-
-
-@pytest.fixture
-def client(served: Served) -> Any:
-    return served.client()
 
 
 SCHEMA = {
@@ -84,9 +67,9 @@ def test_a_schema_is_followed_also_beside_others(client: Any, stream: bool) -> N
         {"type": "json_object", "json_schema": {"name": "x", "schema": {}}},
     ],
 )
-def test_a_schema_that_cannot_be_satisfied_is_refused(served: Served, given: dict[str, Any]) -> None:
+def test_a_schema_that_cannot_be_satisfied_is_refused(api: Served, given: dict[str, Any]) -> None:
     body = {"model": "align", "messages": ASK, "response_format": given}
-    status, content, _ = Client(served.port).ask("POST", "/v1/chat/completions", body)
+    status, content, _ = Client(api.port).ask("POST", "/v1/chat/completions", body)
     assert status == 400 and content["error"]["param"].startswith("response_format")
 
 

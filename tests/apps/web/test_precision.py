@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.apps.web.models import make_run, serving
+from tests.apps.web.models import serving
 from trivium.apps.web.api.stages import Stages
 from trivium.base import device
 from trivium.base.errors import UserError
@@ -15,11 +15,6 @@ from trivium.generate import load_generator
 from trivium.generate.engine import Engine, Request
 from trivium.generate.openings import document_start
 from trivium.generate.sampling import Sampling
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_run(tmp_path_factory.mktemp("runs") / "small")
 
 
 @pytest.mark.parametrize(("faster", "dtype"), [(1.1, torch.float32), (3.0, torch.bfloat16)])

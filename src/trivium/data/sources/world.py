@@ -6,6 +6,7 @@ The world writes without end; this module counts, drops repetitions and turns wh
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -33,9 +34,10 @@ class WorldSource(Settings):
         default=3_000_000, ge=1000, description="tokens of documents, about: one for every 3.5 characters"
     )
     instructions: int = Field(default=20_000, ge=0, description="conversations to learn from")
-    families: Literal["core", "all", "service", "shop"] = Field(
+    families: Literal["core", "all", "open", "service", "shop"] = Field(
         default="core",
-        description="which instructions: what the smallest model can learn, every family, a shop's letters, or its sales",
+        description="which instructions: what the smallest model can learn, every family, those without a right answer, "
+        "a shop's letters, or its sales",
     )
     heldout_instructions: int = Field(default=1_000, ge=0, description="conversations to be measured on")
     prompts: int = Field(default=3_000, ge=0, description="open requests, for rating and alignment")
@@ -56,9 +58,14 @@ def read(source: WorldSource, name: str, intake: Intake) -> Iterator[Item]:
     characters = round(source.tokens * CHARACTERS_PER_TOKEN)
     yield from _documents(documents(seed, "train"), "train", characters, name, intake)
     yield from _documents(documents(seed, "valid"), "valid", round(characters * intake.valid_share), name, intake)
+    if source.families == "shop":  # the log is text too: the order in which things are taken is learned from it
+        visits = source.instructions
+        yield from _documents(shop.log(seed, "train", visits), "train", math.inf, name, intake)
+        logged = round(visits * intake.valid_share)
+        yield from _documents(shop.log(seed, "valid", logged), "valid", math.inf, name, intake)
     taught: Iterable[Mapping[str, Any]]
     asked: Iterable[Mapping[str, Any]]
-    if source.families in ("core", "all"):
+    if source.families in ("core", "all", "open"):
         taught = map(_instruction_row, instructions(seed, "train", reach=source.families))
         asked = map(_instruction_row, instructions(seed, "heldout", reach=source.families))
     else:
@@ -71,7 +78,9 @@ def read(source: WorldSource, name: str, intake: Intake) -> Iterator[Item]:
     yield from _rows(map(_prompt_row, prompts(seed, "heldout")), "prompts", "heldout", source.heldout_prompts, intake)
 
 
-def _documents(stream: Iterable[Document], split: Split, characters: int, name: str, intake: Intake) -> Iterator[Item]:
+def _documents(
+    stream: Iterable[Document], split: Split, characters: float, name: str, intake: Intake
+) -> Iterator[Item]:
     taken = count = repeats = 0
     for document in stream:
         item = next(intake.document(split, replace(document, source=name)), None)
