@@ -151,10 +151,12 @@ def _series(stage: Stage, plan: Plan) -> list[Series]:
 
 def _rounds(run: Run, plan: Plan) -> list[Series]:
     """A line for each round that has figures, the first and the newest ones; none where there is only the first round."""
+    if not any(plan.stage in later for later in run.later.values()):
+        return []
     key, _, style = plan.lines[0]
-    stages = {1: run.stages[plan.stage], **{number: found[plan.stage] for number, found in run.later.items() if found}}
+    stages = {1: run.stages[plan.stage], **{number: later[plan.stage] for number, later in run.later.items()}}
     found = {number: line for number, stage in stages.items() if (line := points(stage.metrics, key))}
-    if plan.stage not in ("reward", "align") or not set(found) - {1}:
+    if not set(found) - {1}:
         return []
     numbers = [*sorted(found)[:1], *sorted(found)[1:][-len(LINES) + 1 :]]
     styles = MARKS if style == "dots" and max(map(len, found.values())) <= MOST_DOTS else LINES

@@ -59,9 +59,9 @@ function drawCards() {
     ["Answers", `${status.answers} of ${status.wanted}`, `${status.rated} of ${status.items} items done, ${status.skipped} skipped`],
     ["Time left", hours(shown.hours_left), shown.per_hour === null ? "no pace yet" : `${Math.round(shown.per_hour)} answers an hour`],
     ["Agreement (alpha)", shown.verdicts ? shown.verdicts.value.toFixed(2) : "–", shown.verdicts ? `${alphaText(shown.verdicts)} on ${shown.verdicts.items} items with two raters or more; 1 is full, 0 chance. Of strength: ${alphaText(shown.preferences)}` : "needs items with two raters or more"],
-    ["Chose what stood first", shown.first_chosen ? percent(shown.first_chosen.value) : "–", withInterval(shown.first_chosen)],
-    ["Chose the longer one", shown.longer_chosen ? percent(shown.longer_chosen.value) : "–", withInterval(shown.longer_chosen)],
-    ["Same answer again", shown.repeats ? percent(shown.repeats.value) : "–", withInterval(shown.repeats)],
+    ["Chose what stood first", shown.first_chosen ? percent(shown.first_chosen.value) : "–", shown.first_chosen ? withInterval(shown.first_chosen) : "no pair is judged yet"],
+    ["Chose the longer one", shown.longer_chosen ? percent(shown.longer_chosen.value) : "–", shown.longer_chosen ? withInterval(shown.longer_chosen) : "no pair is judged yet"],
+    ["Same answer again", shown.repeats ? percent(shown.repeats.value) : "–", shown.repeats ? withInterval(shown.repeats) : "no pair has come twice yet"],
     ["Ties, both bad", said ? `${percent(counts.tie / said)}, ${percent(counts.both_bad / said)}` : "–", `${said} answers to pairs`],
     ["Known items", String(shown.known_items), shown.known_items ? "shown to raters now and then" : "import some to check raters"],
   ];
