@@ -4,12 +4,13 @@
 
 Both sides start from the model that benchmarks/sides/rl_task.py tunes on answers of a few words, most of which end early (the
 limit is 40 tokens), at 0.4 and at 3.2 million weights: what is saved by not computing what nobody needs shows there.
-`grpo_fixed_vs_trl` takes that away: all answers have 96 tokens. A side is a process of its own; the first steps are left out,
-and the samples of the others over their seconds count, logging on both sides included.
+`grpo_fixed_vs_trl` takes that away: all answers have 96 tokens, and are scored like those that ended. A side is a process of
+its own; the first steps are left out, and the samples of the others over the seconds from the end of one step to that of the
+next count, logging included. The reward is the same function on both sides: an answer that met the limit earns -2.
 
 TRL 1.16.0 for GRPO, and 1.9.2 for PPO, which is not in later ones; each in a folder of its own (benchmarks/.peers, made at the
 first call) beside the torch and transformers that we run with. GRPO has no KL on either side (TRL's default: with one, 1.16
-looks for the reference on the Hub by an empty name); ours computes it anyway, to tell it. PPO has two epochs of one minibatch,
+looks for the reference on the Hub by an empty name); ours computes it of 16 answers, to tell it. PPO has two epochs of one minibatch,
 with KL, a learned reward and a critic; TRL samples every answer to the limit and cuts it afterwards.
 """
 
