@@ -57,7 +57,7 @@ class Ragged:
         """Values (1, N, ...) as each block's (rows, tokens, ...)."""
         table = values.reshape(values.shape[1], -1).contiguous()
         found = F.embedding(self.places, table)  # whose gradient adds up what several rows share
-        parts = found.split([rows * length for rows, length in self.sizes])
+        parts = torch.split(found, [rows * length for rows, length in self.sizes])
         return [part.view(*size, *values.shape[2:]) for part, size in zip(parts, self.sizes, strict=True)]
 
     def joined(self, blocks: Sequence[Tensor]) -> Tensor:
@@ -111,5 +111,5 @@ def _filled(numbers: Tensor) -> Tensor:
 
 def read(model: nn.Module, rows: Ragged) -> Tensor:
     """The hidden states (A, D) of the places that are asked for."""
-    hidden = model(rows.tokens, positions=rows.positions, ragged=rows)  # (1, M, D)
+    hidden: Tensor = model(rows)  # (1, M, D)
     return F.embedding(rows.asked, hidden.squeeze(0))

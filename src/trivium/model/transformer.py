@@ -250,7 +250,7 @@ class Transformer(nn.Module):
 
     def forward(
         self,
-        tokens: Tensor,
+        tokens: Tensor | Ragged,
         *,
         real: Tensor | None = None,
         types: Tensor | None = None,
@@ -258,15 +258,18 @@ class Transformer(nn.Module):
         segments: Tensor | None = None,
         prefix: Tensor | None = None,
         cache: Cache | None = None,
-        ragged: Ragged | None = None,
     ) -> Tensor:
         """Hidden states (B, T, D) after the last norm, for `tokens` (B, T); what follows is (B, T) each.
 
         `real` is False on padding, which nothing sees; `types` tell first and second text apart (where the shape has
         segments); `positions` are 0..T-1 where not given; `segments` keep documents of one row apart; tokens where `prefix`
-        is True are seen by all of their row, also by those before them. With `ragged`, only in a causal model, tokens and
-        positions are its own, and (1, M, D) comes back.
+        is True are seen by all of their row, also by those before them. Of `Ragged` rows, only in a causal model, the M
+        hidden states that are asked for come back, (1, M, D).
         """
+        ragged = None
+        if isinstance(tokens, Ragged):
+            ragged, positions = tokens, tokens.positions
+            tokens = ragged.tokens
         hidden = self.embed(tokens, positions, types)
         return self.run(
             hidden, real=real, positions=positions, segments=segments, prefix=prefix, cache=cache, ragged=ragged
