@@ -65,7 +65,7 @@ def write_pairs(path: Path, requests: int, answers: int, seed: int) -> int:
 
 
 def write_model(folder: Path, pairs: Path, width: int, layers: int) -> None:
-    """A random model with a tokenizer that was trained on the answers."""
+    """A random model, none of whose weights is zero, with a tokenizer that was trained on the answers."""
     import torch
 
     from trivium.model.architecture import Architecture
@@ -88,7 +88,12 @@ def write_model(folder: Path, pairs: Path, width: int, layers: int) -> None:
         tie_embeddings=True,
     )
     model = Transformer(shape)
-    initialise(model, torch.Generator().manual_seed(0))
+    random = torch.Generator().manual_seed(0)
+    initialise(model, random)
+    with torch.no_grad():  # projections that start at zero would make all answers end alike, with no gradient of a pair
+        for parameter in model.parameters():
+            if not bool(parameter.any()):
+                parameter.normal_(0.0, 0.02, generator=random)
     save_model_folder(model, tokenizer, folder)
 
 
