@@ -4,13 +4,14 @@
 
 Both sides start from the model that benchmarks/sides/rl_task.py tunes on answers of a few words, most of which end early (the
 limit is 40 tokens), at 0.4 and at 3.2 million weights: what is saved by not computing what nobody needs shows there.
-`grpo_fixed_vs_trl` takes that away: all answers have 96 tokens. A side is a process of its own; the first steps are left out,
-and the samples of the others over their seconds count, logging on both sides included.
+`grpo_fixed_vs_trl` takes that away: all answers have 96 tokens, and are scored like those that ended. A side is a process of
+its own; the first steps are left out, and the samples of the others over the seconds from the end of one step to that of the
+next count, logging included. The reward is the same function on both sides: an answer that met the limit earns -2.
 
 TRL 1.16.0 for GRPO, and 1.9.2 for PPO, which is not in later ones; each in a folder of its own (benchmarks/.peers, made at the
 first call) beside the torch and transformers that we run with. GRPO has no KL on either side (TRL's default: with one, 1.16
-looks for the reference on the Hub by an empty name); ours computes it anyway, to tell it. PPO has two epochs of one minibatch,
-with KL, a learned reward and a critic; TRL samples every answer to the limit and cuts it afterwards.
+looks for the reference on the Hub by an empty name); ours computes it of 16 answers, to tell it. PPO has two epochs of one
+minibatch, with KL, a learned reward and a critic; TRL samples every answer to the limit and cuts it afterwards.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ from figures import Figure, finish
 from measure import PEERS, ROOT, interleave, machine, tell, watch
 
 SIDES = Path(__file__).resolve().parent / "sides"
-LEFT_OUT = 3
+LEFT_OUT = 2
+TUNING = 150  # steps of both models before either side begins
 SAMPLES = 128
 SIZES = {"0.4M": (128, 2), "3M": (256, 4)}
 LAST = 10  # steps over which the reward that was reached is taken
@@ -64,19 +66,19 @@ ROWS = (
     ),
     Row(
         "grpo_3m_vs_trl", ("rl_trivium", "--method", "grpo"), ("rl_trl", "--method", "grpo"), "1.16.0", "3M",
-        1.8, 3.0, 13, "3.2M, the same", numbers=GRPO,
+        1.8, 3.0, 9, "3.2M, the same", numbers=GRPO,
     ),
     Row(
         "grpo_fixed_vs_trl", ("rl_trivium", "--method", "grpo", "--fixed"), ("rl_trl", "--method", "grpo", "--fixed"),
-        "1.16.0", "3M", 1.2, 2.0, 7, "3.2M, every answer has 96 tokens", numbers=GRPO | {"limit": 96},
+        "1.16.0", "3M", 1.2, 2.0, 5, "3.2M, every answer has 96 tokens", numbers=GRPO | {"limit": 96},
     ),
     Row(
         "ppo_vs_trl", ("rl_trivium", "--method", "ppo"), ("rl_trl", "--method", "ppo"), "1.9.2", "0.4M",
-        2.0, 4.0, 13, "0.4M, two epochs, limit 40, no request twice in a step", numbers=GRPO | {"group": 1, "rate": 3e-4},
+        2.0, 4.0, 11, "0.4M, two epochs, limit 40, no request twice in a step", numbers=GRPO | {"group": 1, "rate": 3e-4},
     ),
     Row(
         "grpo_reward_vs_trl", ("rl_trivium", "--method", "grpo"), ("rl_trl", "--method", "grpo"), "1.16.0", "0.4M",
-        -0.1, 0.0, 40, f"ours less theirs, mean reward of the last {LAST} of 40 steps at one rate",
+        -0.1, 0.0, 43, f"the runs of grpo_vs_trl: ours less theirs, mean reward of the last {LAST} of 43 steps",
         unit="reward", figure="reward", numbers=GRPO,
     ),
 )  # fmt: skip
@@ -107,6 +109,7 @@ class Bench:
     work: Path
     threads: int
     quick: bool
+    known: dict[str, tuple[list[Run], list[Run]]] = field(default_factory=dict)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -118,7 +121,7 @@ class Bench:
         if not found.exists():
             tell(f"tuning the model of {size}")
             width, layers = SIZES[size]
-            numbers = {"width": width, "layers": layers, "threads": self.threads, "steps": 60 if self.quick else 300}
+            numbers = {"width": width, "layers": layers, "threads": self.threads, "steps": 60 if self.quick else TUNING}
             words = [word for key, value in numbers.items() for word in (f"--{key}", str(value))]
             command = [sys.executable, str(SIDES / "rl_task.py"), "--folder", str(found), *words]
             watch(command, self.work / f"{size}.log", environment=self.environment)
@@ -140,14 +143,22 @@ class Bench:
 
         return run
 
+    def runs(self, row: Row, seeds: Sequence[int]) -> tuple[list[Run], list[Run]]:
+        """Both sides of a row in turn, ours first; rows of the same runs share them."""
+        key = repr((row.ours, row.theirs, row.version, row.size, row.steps, row.numbers))
+        if key not in self.known:
+            own = str(ROOT / "src")
+            sides = {
+                f"{row.key}, Trivium": self.side(row, row.ours, own),
+                f"{row.key}, TRL {row.version}": self.side(row, row.theirs, f"{own}:{peer(row.version)}"),
+            }
+            ours, theirs = interleave(sides, seeds).values()
+            self.known[key] = ours, theirs
+        return self.known[key]
+
     def compared(self, row: Row, seeds: Sequence[int]) -> Figure:
-        """Both sides of a row in turn, and what becomes of it."""
-        own = str(ROOT / "src")
-        sides = {
-            f"{row.key}, Trivium": self.side(row, row.ours, own),
-            f"{row.key}, TRL {row.version}": self.side(row, row.theirs, f"{own}:{peer(row.version)}"),
-        }
-        ours, theirs = interleave(sides, seeds).values()
+        """What becomes of both sides of a row."""
+        ours, theirs = self.runs(row, seeds)
         if row.figure == "reward":
             values = [mine.reward - other.reward for mine, other in zip(ours, theirs, strict=True)]
             each = ", ".join(

@@ -21,6 +21,7 @@ THINGS = ("lamp", "chair", "phone", "kettle", "radio", "clock", "drum", "kite", 
 PARTS = ("handle", "cover", "button", "colour", "weight", "sound", "edge", "finish", "price", "shape", "base", "light")
 MORE = 0.5  # chance of one more clause
 MOST_CLAUSES = 7
+UNENDED = -2.0  # what an answer earns that met the limit
 
 
 def requests() -> list[list[dict[str, str]]]:

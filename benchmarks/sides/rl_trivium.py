@@ -5,15 +5,18 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import rl_task
 
-from trivium.base.progress import Context, read_metrics
+from trivium.base.progress import Context, Progress, read_metrics
 from trivium.base.words import Message
-from trivium.generate.engine import Engine
+from trivium.generate.engine import Engine, Request, Row
+from trivium.generate.sampling import Sampling
 from trivium.model.folder import load
 from trivium.optim.settings import OptimizerSettings, ScheduleSettings
 from trivium.rl.course import Learner
@@ -32,6 +35,16 @@ def worth(prompt: Prompt, answer: str, tokens: int) -> float:
     return rl_task.reward(answer)
 
 
+class Whole(Engine):
+    """Draws answers that never end before the limit and are scored like those that do."""
+
+    def run(self, requests: Sequence[Request], sampling: Sampling, seed: int, first: int = 0) -> list[list[Row]]:
+        answers = super().run(requests, sampling, seed, first)
+        for row in itertools.chain.from_iterable(answers):
+            row.ended = True
+        return answers
+
+
 def prompts_of(path: Path, tokenizer: Tokenizer) -> list[Prompt]:
     """The requests of the task."""
     found = []
@@ -47,7 +60,7 @@ def players_of(given: argparse.Namespace, team: Team) -> Players:
     tokenizer = Tokenizer.load(folder / "model")
     policy = load(folder / "model")
     layout = place(policy, team, whole=True)
-    stops = () if given.fixed else (tokenizer.end_of_turn, tokenizer.end_of_text)
+    stops = (tokenizer.end_of_turn, tokenizer.end_of_text)
     if given.method == "ppo":
         learned = {"learned": LearnedReward(load(folder / "reward", head="score").eval(), Normaliser(0.0, 1.0))}
         reward = Rewards(learned, {}, {"learned": 1.0}, tokenizer)
@@ -58,7 +71,7 @@ def players_of(given: argparse.Namespace, team: Team) -> Players:
         policy=policy,
         reference=load(folder / "model").eval(),
         reward=reward,
-        engine=Engine(policy, stops, given.samples),
+        engine=Whole(policy, (), given.samples) if given.fixed else Engine(policy, stops, given.samples),
         prompts=prompts_of(folder / "prompts.jsonl", tokenizer),
         looks=[],
         instructions=nothing,
@@ -86,14 +99,19 @@ def main() -> None:
         "max_new_tokens": given.limit,
         "instruction_weight": 0.0,
         "kl_budget": 0.0,
-        "unended_reward": -2.0,
+        "unended_reward": rl_task.UNENDED,
         "look_every": 0,
-        "micro_batches": 4,
+        "micro_batches": 1,
         "minibatches": 1,
         "optimizer": optimizer,
         "schedule": ScheduleSettings(warmup=0, decay_share=0.0),
     }
-    context = Context(given.work, {"reward": given.folder / "reward"}, given.seed, "cpu", given.threads)
+    times: list[float] = []
+
+    def step_done(progress: Progress) -> None:
+        times.append(time.perf_counter())
+
+    context = Context(given.work, {"reward": given.folder / "reward"}, given.seed, "cpu", given.threads, step_done)
     with join(context, "float32") as team:
         players = players_of(given, team)
         if given.method == "grpo":
@@ -104,9 +122,8 @@ def main() -> None:
             critic = Learner(layout, make_optimizer(layout.model, settings.critic, layout))
             align_ppo.learn(players, critic, settings, context)
     rows = read_metrics(given.work / "trivium" / "metrics.jsonl")
-    ends = [0.0, *(row["seconds"] for row in rows)]
     result = {
-        "seconds": [after - before for before, after in itertools.pairwise(ends)],
+        "seconds": [0.0, *(after - before for before, after in itertools.pairwise(times))],
         "rewards": [row["reward"] for row in rows],
         "length": rows[-1]["length"],
     }

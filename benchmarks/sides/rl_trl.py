@@ -33,11 +33,6 @@ class Clock(TrainerCallback):
         self.logged.append(dict(logs or {}))
 
 
-def scored(completions: list[Any], **more: Any) -> list[float]:
-    """The task's reward, of answers' texts."""
-    return [rl_task.reward(one[0]["content"]) for one in completions]
-
-
 def grpo(given: argparse.Namespace, clock: Clock) -> None:
     """TRL's GRPO."""
     from trl import GRPOConfig, GRPOTrainer
@@ -46,6 +41,16 @@ def grpo(given: argparse.Namespace, clock: Clock) -> None:
     tokenizer = AutoTokenizer.from_pretrained(given.folder / "model", padding_side="left")
     rows = [json.loads(line)["messages"] for line in (given.folder / "prompts.jsonl").read_text("utf-8").splitlines()]
     length = {"min_new_tokens": given.limit} if given.fixed else {}
+    ends = set(model.generation_config.eos_token_id)
+
+    def scored(completions: list[Any], completion_ids: list[list[int]], **more: Any) -> list[float]:
+        """The task's reward, of answers' texts."""
+        found = []
+        for answer, ids in zip(completions, completion_ids, strict=True):
+            ended = given.fixed or ids[-1] in ends
+            found.append(rl_task.reward(answer[0]["content"]) if ended else rl_task.UNENDED)
+        return found
+
     arguments = GRPOConfig(
         output_dir=str(given.work),
         use_cpu=True,
@@ -111,7 +116,7 @@ def ppo(given: argparse.Namespace, clock: Clock) -> None:
         num_ppo_epochs=2,
         total_episodes=given.samples * given.steps,
         response_length=given.limit,
-        stop_token="eos",
+        stop_token_id=policy.generation_config.eos_token_id[0],  # the end of turn
         local_rollout_forward_batch_size=given.samples,
         num_sample_generations=0,
         temperature=1.0,

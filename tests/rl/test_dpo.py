@@ -81,13 +81,12 @@ def test_losses_of_verdicts_ties_lists_and_ratings_by_hand() -> None:
 def test_fused_log_likelihoods_equal_those_of_the_whole_logits_with_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("trivium.loss.language.CHUNK_POSITIONS", 3)  # several chunks, the last ragged
     generator = torch.Generator().manual_seed(0)
-    hidden = torch.randn(2, 5, 7, generator=generator, requires_grad=True)
-    weight = torch.randn(11, 7, generator=generator, requires_grad=True)
-    targets = torch.randint(0, 11, (2, 5), generator=generator)
-    mask = torch.tensor([[True, False, True, True, True], [False, False, True, True, False]])
-    factors = torch.randn(2, 5, generator=generator)
-    found = linear_log_likelihoods(hidden, weight, targets, mask)
-    expected = token_log_probabilities(hidden @ weight.t(), targets) * mask
+    hidden = torch.randn(7, 5, generator=generator, requires_grad=True)
+    weight = torch.randn(11, 5, generator=generator, requires_grad=True)
+    targets = torch.randint(0, 11, (7,), generator=generator)
+    factors = torch.randn(7, generator=generator)
+    found = linear_log_likelihoods(hidden, weight, targets)
+    expected = token_log_probabilities(hidden @ weight.t(), targets)
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
     ours = torch.autograd.grad((found * factors).sum(), (hidden, weight))
     theirs = torch.autograd.grad((expected * factors).sum(), (hidden, weight))

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 import torch
 
+from tests.reference.rollouts import answer_log_probabilities
 from tests.rl import toy
-from trivium.rl.answers import refer
-from trivium.rl.rollouts import answer_log_probabilities, parts_of
+from trivium.rl.answers import WATCHED, answer_figures, describe, refer, refer_as_needed, sequence_kl
+from trivium.rl.rollouts import parts_of
 from trivium.stages.align_grpo import (
     GrpoSettings,
     add_gradients,
@@ -104,3 +105,20 @@ def test_settings_that_cannot_be_met_are_told() -> None:
     for wrong, told in (({"minibatches": 13}, "a step has 12 answers"), ({"overlong": 9}, "at most 8 tokens")):
         with pytest.raises(ValueError, match=told):
             GrpoSettings(**{**SMALL, **wrong})
+
+
+def test_where_nothing_learns_from_the_kl_some_answers_tell_it() -> None:
+    settings = GrpoSettings(**{**SMALL, "prompts_per_step": 8, "kl_weight": 0.0})
+    who = toy.players(lambda tokens, totals: tokens.sum(dim=1) % 7 / 3.0)
+    with torch.no_grad():
+        who.policy.embedding.weight.mul_(1.5)  # no longer the reference
+    group, rewards, worth, _ = collect_with_spread(who, settings, 1, 0)
+    whole, some = refer(who, group, settings), refer_as_needed(who, group, settings)
+    assert torch.equal(some[:WATCHED], whole[:WATCHED]) and bool(some[WATCHED:].isnan().all()) and len(some) > WATCHED
+    assert torch.equal(refer_as_needed(who, group, settings.model_copy(update={"kl_weight": 0.1})), whole)
+    kl = sequence_kl(group, whole)
+    told = describe(answer_figures(group, rewards, sequence_kl(group, some), worth), 4)
+    assert told["kl"] == pytest.approx(float(kl[:WATCHED].mean())) and abs(told["kl"]) > 1e-2
+    assert told["kl_per_token"] == pytest.approx(float(kl[:WATCHED].sum() / group.lengths[:WATCHED].sum()))
+    columns = [token_columns(group, worth, reference, settings) for reference in (whole, some)]
+    assert torch.equal(columns[0]["advantages"], columns[1]["advantages"])

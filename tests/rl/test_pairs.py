@@ -25,13 +25,8 @@ REQUESTS = [
 def test_shared_rows_give_the_loss_and_gradient_of_separate_pairs() -> None:
     together, apart = random_model(head="score"), random_model(head="score")
     batch = pair_batch(REQUESTS, 0)
-    assert [tuple(block.tokens.shape) for block in batch.blocks] == [
-        (1, 2),
-        (1, 2),
-        (2, 3),
-        (1, 4),
-    ] and batch.pairs == 4
-    scores = batch.values(lambda block: last_token_scores(together, block.tokens, block.lengths))
+    assert batch.rows.tokens.shape == (5, 4) and batch.pairs == 4
+    scores = last_token_scores(together, batch.rows.tokens, batch.rows.lengths)
     loss = bradley_terry(scores[batch.chosen], scores[batch.rejected], 0.1)
     loss.backward()
     total = 0.0
@@ -60,9 +55,9 @@ def test_every_epoch_holds_each_request_once() -> None:
     seen = [
         int(row[0])
         for step in range(7)
-        for block in pair_batches(requests, 2, 3, step, 0).blocks
-        for row in block.tokens
-        if len(row) == 1
+        for batch in [pair_batches(requests, 2, 3, step, 0)]
+        for row, length in zip(batch.rows.tokens, batch.rows.lengths, strict=True)
+        if length == 1
     ]
     assert sorted(seen[:7]) == sorted(seen[7:]) == list(range(7)) and seen[:7] != seen[7:]
 

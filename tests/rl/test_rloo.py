@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from tests.model.shapes import SHAPE, random_model
+from tests.reference import rollouts
 from trivium.base.device import Machine
 from trivium.base.errors import TrainingError
-from trivium.base.words import Batch
 from trivium.generate.engine import Engine, Request
 from trivium.generate.sampling import Sampling
 from trivium.model.initialise import initialise
@@ -20,11 +20,10 @@ from trivium.rl.answers import sampler_error
 from trivium.rl.guards import Guards
 from trivium.rl.rewards import last_token_scores
 from trivium.rl.rollouts import Group, answer_log_probabilities, mismatch, sample_groups
-from trivium.stages.align_rloo import AlignSettings, add_gradients, advantage, batches_of
+from trivium.stages.align_rloo import AlignSettings, add_gradients, advantage
 from trivium.train.distributed import Team
 from trivium.train.fit import make_optimizer
 from trivium.train.layout import Layout
-from trivium.train.step import accumulate
 
 STOPS = (1, 2, 3, 4)
 CPU = Machine(torch.device("cpu"), torch.float32, 1)
@@ -56,25 +55,27 @@ def test_masks_cover_the_answer_and_its_end_token_alone() -> None:
         assert bool(group.rollout.ended[row]) == (answer[-1] in STOPS)
 
 
-@pytest.mark.parametrize("parts", [1, 3])
-def test_weighted_next_token_batches_give_the_policy_gradient(parts: int) -> None:
+@pytest.mark.parametrize("temperature", [1.0, 0.8])
+def test_log_probabilities_are_those_of_each_answer_by_itself(temperature: float) -> None:
     model = random_model()
-    group = draw(model)
+    group = draw(model, temperature)
+    with torch.no_grad():
+        found = answer_log_probabilities(model, group.rollout, temperature)
+        expected = rollouts.answer_log_probabilities(model, group.rollout, temperature)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("parts", [1, 3])
+def test_the_gradient_is_that_of_every_answer_by_itself(parts: int) -> None:
+    model = random_model()
+    group = draw(model, 0.7)
     advantages = torch.randn(len(group.lengths), generator=torch.Generator().manual_seed(1))
-    logprobs = answer_log_probabilities(model, group.rollout)
+    logprobs = rollouts.answer_log_probabilities(model, group.rollout, 0.7)
     surrogate = -(advantages[:, None] * logprobs * group.rollout.mask).sum() / len(advantages)
     expected = torch.autograd.grad(surrogate, list(model.parameters()))
-    for parameter in model.parameters():
-        parameter.grad = None
-
-    def objective(policy: Transformer, batch: Batch) -> torch.Tensor:
-        hidden = policy(batch.tokens)
-        nats = torch.nn.functional.cross_entropy(
-            policy.logits(hidden).flatten(0, 1), batch.targets.flatten(), reduction="none"
-        )
-        return (nats * batch.weights.flatten()).sum()
-
-    accumulate(model, batches_of(group, advantages, parts), objective, len(advantages), CPU)
+    layout = Layout(model, Team(CPU))
+    players: Any = SimpleNamespace(policy=model, layout=layout, team=layout.team)
+    add_gradients(players, group, advantages, AlignSettings(micro_batches=parts, temperature=0.7))
     for parameter, gradient in zip(model.parameters(), expected, strict=True):
         torch.testing.assert_close(parameter.grad, gradient, rtol=1e-3, atol=1e-5)
 

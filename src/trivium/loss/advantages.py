@@ -81,9 +81,10 @@ def last_tokens(mask: Tensor) -> Tensor:
 
 
 def rewards_of_tokens(scores: Tensor, kl: Tensor, mask: Tensor, weight: float) -> Tensor:
-    """Rewards (B, T): each token pays `weight` for its KL (B, T), and the last one earns the answer's score (B,) (Ziegler et
-    al. 2019, eq. 2). The last one is the end token itself, so that ending is what is paid for."""
-    rewards = -weight * kl * mask
+    """Rewards (B, T): each token pays `weight` for its KL (B, T), which need not be known where the weight is 0, and the last
+    one earns the answer's score (B,) (Ziegler et al. 2019, eq. 2). The last one is the end token itself, so that ending is
+    what is paid for."""
+    rewards = -weight * kl * mask if weight else torch.zeros_like(kl)
     rows = torch.arange(len(scores), device=scores.device)
     return rewards.index_put((rows, last_tokens(mask)), scores, accumulate=True)
 

@@ -137,18 +137,16 @@ class _LogLikelihoods(torch.autograd.Function):
         return hidden_gradient, weight_gradient, None
 
 
-def linear_log_likelihoods(hidden: Tensor, weight: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
-    """log softmax(hidden @ weight.T)[targets], float32 (B, T), zero where not `mask` (bool (B, T)).
+def linear_log_likelihoods(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
+    """log softmax(hidden @ weight.T)[targets], float32 (N,), for `hidden` (N, D), `weight` (V, D) and `targets` (N,).
 
-    `hidden` (B, T, D), `weight` (V, D), `targets` (B, T). The head is computed at the mask's positions alone, chunk by
-    chunk; its probabilities are kept for the backward pass, which may weigh every position by what came of all of them.
+    It is computed chunk by chunk; the probabilities are kept for the backward pass, which may weigh every position by what
+    came of all of them.
     """
-    kept = mask.reshape(-1).nonzero().squeeze(1)  # (N,)
-    chosen = F.pad(kept, (0, -len(kept) % SIZES))  # the spare ones are the first position again, left out below
-    flat = hidden.reshape(-1, hidden.shape[-1]).index_select(0, chosen)
-    found: Tensor = _LogLikelihoods.apply(flat, weight, targets.reshape(-1)[chosen])  # type: ignore[no-untyped-call]
-    result = found.new_zeros(mask.numel()).index_copy(0, kept, found[: len(kept)])
-    return result.view(mask.shape)
+    spare = -len(targets) % SIZES
+    flat, chosen = F.pad(hidden, (0, 0, 0, spare)), F.pad(targets, (0, spare))
+    found: Tensor = _LogLikelihoods.apply(flat, weight, chosen)  # type: ignore[no-untyped-call]
+    return found[: len(targets)]
 
 
 def token_log_probabilities(logits: Tensor, tokens: Tensor, temperature: float = 1.0) -> Tensor:

@@ -19,6 +19,11 @@ def kl_to_reference(policy: Tensor, reference: Tensor, mask: Tensor) -> Tensor:
     return ((policy - reference) * mask).sum(dim=-1)
 
 
+def penalised(returns: Tensor, kl: Tensor, weight: float) -> Tensor:
+    """returns - weight * kl, (B,); where the weight is 0 the KL need not be known."""
+    return returns - weight * kl if weight else returns
+
+
 def k3(policy: Tensor, reference: Tensor) -> Tensor:
     """exp(-d) - 1 + d for d = log policy - log reference, elementwise: never negative, of low variance (Schulman 2020).
 

@@ -1,8 +1,8 @@
 """The one trunk, for decoders and encoders: tokens in, hidden states out; heads over the vocabulary or over labels on it.
 
 It knows only tensors: no loss, no tokenizer, no files, and no model's name: what it is built of is data (`architecture`).
-Three ways in, one set of weights: whole rows (with padding where `real` says so), packed rows with `segments` (documents in
-one row do not see each other), and a `Cache` (decoding).
+Four ways in, one set of weights: whole rows (with padding where `real` says so), packed rows with `segments` (documents in
+one row do not see each other), `ragged` ones (a common beginning once, no padding), and a `Cache` (decoding).
 
 Legend: B rows, T new tokens, S tokens in the cache, D hidden size, H query heads, K key and value heads, E head
 size, F intermediate size, V vocabulary, L labels.
@@ -25,7 +25,9 @@ from trivium.model.architecture import GATED, LANGUAGE, Architecture, HeadShape
 from trivium.model.attend import LONGEST, attention
 from trivium.model.fused import geglu, norm_rotate, rotate, swiglu
 from trivium.model.heads import pool
+from trivium.model.masks import attention_mask
 from trivium.model.norms import RMSNorm, add_and_norm, make_norm
+from trivium.model.ragged import Ragged
 
 Rotation = tuple[Tensor, Tensor]  # cosines and sines (T, 1, E/2) or (B, T, 1, E/2)
 Drop = Callable[[Tensor], Tensor]
@@ -75,25 +77,42 @@ class Attention(nn.Module):
             self.query_norm = RMSNorm(shape.head_dim, shape.norm_epsilon)
             self.key_norm = RMSNorm(shape.head_dim, shape.norm_epsilon)
 
-    def forward(self, hidden: Tensor, rotation: Rotation | None, mask: Tensor | None, cache: Cache | None) -> Tensor:
+    def forward(
+        self,
+        hidden: Tensor,
+        rotation: Rotation | None,
+        mask: Tensor | None,
+        cache: Cache | None,
+        ragged: Ragged | None = None,
+    ) -> Tensor:
         rows, length, _ = hidden.shape
         product = self.qkv(hidden).view(rows, length, -1, self.head_dim)  # (B, T, H+2K, E)
-        if cache is None and attend_kernel.is_for(product):
+        if cache is None and ragged is None and attend_kernel.is_for(product):
             weights = (self.query_norm.weight, self.key_norm.weight) if self.normalised else None
             mixed = attend_kernel.attend(product, self.kind, weights, rotation, mask)  # (B, T, H, E)
             return self.out(mixed.flatten(2))  # type: ignore[no-any-return]  # (B, T, D)
         looking, value = torch.split(product, [self.heads + self.kv_heads, self.kv_heads], dim=2)
         looking = looking.float() if rotation is None else self._turned(looking, rotation)
+        if ragged is None:
+            mixed = self._mixed(looking, value, mask, cache)
+        else:
+            blocks = zip(ragged.spread(looking), ragged.spread(value), ragged.masks, strict=True)
+            mixed = ragged.joined([self._mixed(*block, None) for block in blocks])
+        return self.out(mixed)  # type: ignore[no-any-return]  # (B, T, D)
+
+    def _mixed(self, looking: Tensor, value: Tensor, mask: Tensor | None, cache: Cache | None) -> Tensor:
+        """What attention gives, (B, T, H E), for queries and keys (B, T, H+K, E) and values (B, T, K, E)."""
+        rows, length, low = *value.shape[:2], value.dtype
         query, key = torch.split(looking.transpose(1, 2), [self.heads, self.kv_heads], dim=1)  # (B, H or K, T, E)
         value = value.transpose(1, 2)  # (B, K, T, E)
         if cache is None and query.device.type == "cpu" and length <= LONGEST:
-            mixed = attention(query, key, value, product.dtype, mask, causal=self.causal)  # (B, H, T, E)
-            return self.out(mixed.transpose(1, 2).reshape(rows, length, -1))  # type: ignore[no-any-return]
+            mixed = attention(query, key, value, low, mask, causal=self.causal)  # (B, H, T, E)
+            return mixed.transpose(1, 2).reshape(rows, length, -1)
         on_cpu = query.device.type == "cpu"  # whose own attention is faster in float32
         if on_cpu:
             value = value.float()
         else:
-            query, key = query.to(product.dtype), key.to(product.dtype)
+            query, key = query.to(low), key.to(low)
         if cache is not None:
             key, value = cache.extend(self.layer, key, value)  # (B, K, S, E)
         causal = self.causal and mask is None
@@ -102,7 +121,7 @@ class Attention(nn.Module):
             mixed = F.scaled_dot_product_attention(
                 query, key, value, attn_mask=mask, is_causal=causal, enable_gqa=self.heads != self.kv_heads
             )  # (B, H, T, E)
-        return self.out(mixed.transpose(1, 2).reshape(rows, length, -1))  # type: ignore[no-any-return]  # (B, T, D)
+        return mixed.transpose(1, 2).reshape(rows, length, -1)
 
     def _turned(self, looking: Tensor, rotation: Rotation) -> Tensor:
         """Queries and keys (B, T, H+K, E), normalised where there are norms, and rotated."""
@@ -155,14 +174,16 @@ class Block(nn.Module):
         mask: Tensor | None,
         cache: Cache | None,
         drop: Drop = _keep,
+        ragged: Ragged | None = None,
     ) -> tuple[Tensor, Tensor | None]:
         if self.before:
             hidden, normal = add_and_norm(self.attention_norm, hidden, added)
-            hidden, normal = add_and_norm(
-                self.feed_forward_norm, hidden, drop(self.attention(normal, rotation, mask, cache))
-            )
+            mixed = drop(self.attention(normal, rotation, mask, cache, ragged))
+            kept = hidden if ragged is None else ragged.narrowed(hidden)
+            hidden, normal = add_and_norm(self.feed_forward_norm, kept, mixed)
             return hidden, drop(self.feed_forward(normal))
-        hidden = self.attention_norm(hidden + drop(self.attention(hidden, rotation, mask, cache)))
+        mixed = drop(self.attention(hidden, rotation, mask, cache, ragged))
+        hidden = self.attention_norm((hidden if ragged is None else ragged.narrowed(hidden)) + mixed)
         return self.feed_forward_norm(hidden + drop(self.feed_forward(hidden))), None
 
 
@@ -229,7 +250,7 @@ class Transformer(nn.Module):
 
     def forward(
         self,
-        tokens: Tensor,
+        tokens: Tensor | Ragged,
         *,
         real: Tensor | None = None,
         types: Tensor | None = None,
@@ -242,10 +263,17 @@ class Transformer(nn.Module):
 
         `real` is False on padding, which nothing sees; `types` tell first and second text apart (where the shape has
         segments); `positions` are 0..T-1 where not given; `segments` keep documents of one row apart; tokens where `prefix`
-        is True are seen by all of their row, also by those before them.
+        is True are seen by all of their row, also by those before them. Of `Ragged` rows, only in a causal model, the M
+        hidden states that are asked for come back, (1, M, D).
         """
+        ragged = None
+        if isinstance(tokens, Ragged):
+            ragged, positions = tokens, tokens.positions
+            tokens = ragged.tokens
         hidden = self.embed(tokens, positions, types)
-        return self.run(hidden, real=real, positions=positions, segments=segments, prefix=prefix, cache=cache)
+        return self.run(
+            hidden, real=real, positions=positions, segments=segments, prefix=prefix, cache=cache, ragged=ragged
+        )
 
     def embed(self, tokens: Tensor, positions: Tensor | None = None, types: Tensor | None = None) -> Tensor:
         """What the first block reads but for its norm, (B, T, D)."""
@@ -268,22 +296,25 @@ class Transformer(nn.Module):
         segments: Tensor | None = None,
         prefix: Tensor | None = None,
         cache: Cache | None = None,
+        ragged: Ragged | None = None,
     ) -> Tensor:
         """Hidden states (B, T, D) after the last norm, for embedded tokens (B, T, D)."""
         length, windows = hidden.shape[1], self.shape.layer_windows
-        masks: dict[int, Tensor | None] = {}
-        for window in set(windows):
+        masks: dict[int, Tensor | None] = dict.fromkeys(windows)
+        for window in masks:
             if cache is not None:
                 masks[window] = cache.mask(window)
-            else:
+            elif ragged is None:
                 masks[window] = attention_mask(
                     (length, window, self.shape.causal), hidden.device, real, segments, prefix
                 )
+        assert ragged is None or self.shape.causal, "a row may share its beginning only where nothing sees what follows"
+        passes = [None] * len(windows) if ragged is None else ragged.layers(windows)
         rotations = {window: self._rotation(length, positions, bool(window)) for window in set(windows)}
         hidden = self.drop(self.embedding_norm(hidden))
         added = None
-        for block, window in zip(self.blocks, windows, strict=True):
-            hidden, added = block(hidden, added, rotations[window], masks[window], cache, self.drop)
+        for block, window, part in zip(self.blocks, windows, passes, strict=True):
+            hidden, added = block(hidden, added, rotations[window], masks[window], cache, self.drop, part)
         return self.final_norm(hidden if added is None else hidden + added)  # type: ignore[no-any-return]
 
     def _rotation(self, length: int, positions: Tensor | None, local: bool) -> Rotation | None:
@@ -322,40 +353,6 @@ class Transformer(nn.Module):
     def scores(self, hidden: Tensor) -> Tensor:
         """One number (...) for each hidden state (..., D); only with the 'score' head."""
         return self.head_out(hidden).squeeze(-1)  # type: ignore[no-any-return]
-
-
-def attention_mask(
-    shape: tuple[int, int, bool],
-    device: torch.device,
-    real: Tensor | None,
-    segments: Tensor | None,
-    prefix: Tensor | None,
-) -> Tensor | None:
-    """Boolean (B, 1, T, T) or broadcastable to it, True where a query sees a key; None where nothing is hidden but, in a
-    causal model, what comes after. `shape` is T, the layer's window (0 for all), and whether it is causal.
-
-    A query always sees at least one key (padding sees itself): a row of nothing but minus infinity is not a number.
-    """
-    length, window, causal = shape
-    reach = window - 1 if causal else window // 2  # tokens to a side
-    cut = bool(window) and reach < length - 1
-    if segments is None and prefix is None and not cut:
-        if real is None:
-            return None
-        if not causal:
-            return (real | ~real.any(dim=1, keepdim=True))[:, None, None, :]  # (B, 1, 1, T)
-    places = torch.arange(length, device=device)
-    before = places[:, None] - places  # (T, T), how far a key lies before its query
-    seen = (before >= (0 if causal else -length)).unsqueeze(0)  # (B or 1, T, T)
-    if prefix is not None:
-        seen = seen | prefix.unsqueeze(1)
-    if cut:
-        seen = seen & (before.abs() <= reach)
-    if segments is not None:
-        seen = seen & (segments.unsqueeze(2) == segments.unsqueeze(1))
-    if real is not None:
-        seen = seen & real.unsqueeze(1)
-    return (seen | (before == 0)).unsqueeze(1)
 
 
 def rotation_table(

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from trivium.base.seeds import derive
+from trivium.base.words import Rollout
 from trivium.data.order import permute
 from trivium.generate.sampling import Sampling
 from trivium.loss.advantages import spread_out
@@ -22,7 +23,7 @@ from trivium.rl.rollouts import Group, answer_log_probabilities, concatenate, mi
 from trivium.rl.settings import PolicySettings
 
 CHECKED = 8  # answers of a step
-SCORED_PARTS = 4  # by length; there is no gradient to keep, so only padding counts
+WATCHED = 16  # answers of a step whose KL is told where nothing learns from it
 
 
 def collect(players: Players, settings: PolicySettings, seed: int, step: int) -> Group:
@@ -85,8 +86,23 @@ def reward(players: Players, group: Group, settings: PolicySettings) -> Tensor:
 def refer(players: Players, group: Group, settings: PolicySettings) -> Tensor:
     """Log-probabilities of the answers' tokens under the reference (B, T), zero outside the mask."""
     with torch.inference_mode(), players.as_reference() as reference:
-        known = answer_log_probabilities(reference, group.rollout, settings.temperature, SCORED_PARTS)
+        known = answer_log_probabilities(reference, group.rollout, settings.temperature)
     return known.clone()
+
+
+def refer_as_needed(players: Players, group: Group, settings: PolicySettings) -> Tensor:
+    """`refer`; where `kl_weight` is 0 only of the first `WATCHED` answers, which is enough to tell the KL and to stop at its
+    budget, and not a number for the others."""
+    if settings.kl_weight:
+        return refer(players, group, settings)
+    known = torch.full_like(group.rollout.logprobs, torch.nan)
+    known[:WATCHED] = refer(players, replace(group, rollout=_first(group.rollout, WATCHED)), settings)
+    return known
+
+
+def _first(rollout: Rollout, rows: int) -> Rollout:
+    """The first `rows` answers."""
+    return Rollout(rollout.tokens[:rows], rollout.logprobs[:rows], rollout.mask[:rows], rollout.ended[:rows])
 
 
 def sequence_kl(group: Group, reference: Tensor) -> Tensor:
@@ -98,10 +114,7 @@ def sequence_kl(group: Group, reference: Tensor) -> Tensor:
 def sampler_error(players: Players, group: Group, settings: PolicySettings) -> float:
     """How far the sampler's log-probabilities are from the trainer's, in nats: the largest difference in a few answers, over
     all processes. Before an update the two have the same weights."""
-    rows = min(CHECKED, len(group.lengths))
-    part = type(group.rollout)(
-        *(getattr(group.rollout, name)[:rows] for name in ("tokens", "logprobs", "mask", "ended"))
-    )
+    part = _first(group.rollout, CHECKED)
     with torch.inference_mode():
         difference = mismatch(part, answer_log_probabilities(players.policy, part, settings.temperature))
     return players.team.largest(difference)
@@ -125,16 +138,17 @@ def repetition(answer: list[int]) -> float:
 
 def describe(every: Tensor, group_size: int) -> dict[str, float]:
     """What the log says of a step, from the `answer_figures` of all its answers (B, 7). Those that could not be scored are
-    counted, and left out of the reward's mean. No loss is among it: it says nothing here, the reward is the progress."""
+    counted, and left out of the reward's mean; the KL is that of the answers of which it is known. No loss is among it: it
+    says nothing here, the reward is the progress."""
     rewards, kl, lengths, ended, surprise, repeated, returns = every.unbind(dim=1)
-    tokens = float(lengths.sum())
+    tokens, known = float(lengths.sum()), kl.isfinite()
     scored = rewards[rewards.isfinite()]
     return {
         "reward": float(scored.mean()),
         "reward_spread": float(scored.std()) if len(scored) > 1 else 0.0,
         "unscored": 1.0 - len(scored) / len(rewards),
-        "kl": float(kl.mean()),
-        "kl_per_token": float(kl.sum()) / tokens,
+        "kl": float(kl[known].mean()),
+        "kl_per_token": float(kl[known].sum() / lengths[known].sum()),
         "entropy": float(surprise.sum()) / tokens,
         "length": tokens / len(rewards),
         "ended": float(ended.mean()),

@@ -1,15 +1,14 @@
 """Judged answers as tensors: the answers to a request in one forward pass, each once, whatever was said of it.
 
 Six judged pairs of four answers cost four rows, not twelve (Ouyang et al. 2022, section 3.5), and all that was said about a
-request stays in one step, so that no answer is learned by heart over several. Rows stand in blocks by length, so that less
-is padding. What a file may say is in `trivium.rl.judgements`.
+request stays in one step, so that no answer is learned by heart over several. What the rows begin with alike is computed once
+(`trivium.model.ragged`). What a file may say is in `trivium.rl.judgements`.
 Legend: N pairs, B answers (rows), T tokens, right-padded, W answers in a list.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +18,6 @@ from torch import Tensor
 from trivium.data.order import permute
 
 Conversation = tuple[int, ...]
-BLOCKS = 4  # of a step's rows, by length: 12% of what is computed is then padding, 53% where all rows stand together
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,8 @@ class Judged:
 
 @dataclass(frozen=True)
 class Block:
-    """Rows of similar length: `tokens` int64 (b, T), `lengths` int64 (b,), `starts` int64 (b,) of the answers in them."""
+    """Rows that are computed at once: `tokens` int64 (b, T), `lengths` int64 (b,), `starts` int64 (b,) of the answers in
+    them."""
 
     tokens: Tensor
     lengths: Tensor
@@ -75,14 +74,13 @@ class Block:
 
 @dataclass(frozen=True)
 class PairBatch:
-    """`blocks` hold the rows by length, `places` int64 (B,) where in them each answer is, in the order of the requests.
+    """`rows` hold every answer, in the order of the requests.
 
     Everything else counts answers in that order, int64: `chosen` and `rejected` (N,) with `strengths` float32 (N,), `ties`
     (., 2), `lists` (., W) filled up with -1, `rated` (.,) with `ratings` float32 (.,).
     """
 
-    blocks: tuple[Block, ...]
-    places: Tensor
+    rows: Block
     chosen: Tensor
     rejected: Tensor
     strengths: Tensor
@@ -100,10 +98,6 @@ class PairBatch:
         """Judgements in it."""
         return self.pairs + len(self.ties) + len(self.lists) + len(self.rated)
 
-    def values(self, function: Callable[[Block], Tensor]) -> Tensor:
-        """What `function` gives for each row of a block (b,), for all answers (B,) in the order of the requests."""
-        return torch.cat([function(block) for block in self.blocks]).index_select(0, self.places)
-
 
 def judged(pairs: Sequence[tuple[Conversation, Conversation]]) -> Judged:
     """(chosen, rejected) conversations of one request, with each distinct conversation kept once."""
@@ -111,31 +105,18 @@ def judged(pairs: Sequence[tuple[Conversation, Conversation]]) -> Judged:
     return Judged(tuple(places), tuple((places[chosen], places[rejected]) for chosen, rejected in pairs))
 
 
-def row_blocks(
-    answers: Sequence[Conversation], starts: Sequence[int], pad: int, blocks: int = BLOCKS
-) -> tuple[tuple[Block, ...], Tensor]:
-    """Answers as right-padded rows in blocks by length, and where each of them stands, int64 (B,)."""
-    order = sorted(range(len(answers)), key=lambda number: len(answers[number]))
-    cuts = [round(len(order) * number / blocks) for number in range(blocks + 1)]
-    made = []
-    for first, behind in itertools.pairwise(cuts):
-        rows = [answers[number] for number in order[first:behind]]
-        if rows:
-            tokens = torch.full((len(rows), len(rows[-1])), pad)
-            for number, row in enumerate(rows):
-                tokens[number, : len(row)] = torch.tensor(row)
-            own = [starts[number] for number in order[first:behind]]
-            made.append(Block(tokens, torch.tensor([len(row) for row in rows]), torch.tensor(own)))
-    places = torch.empty(len(order), dtype=torch.long)
-    places[torch.tensor(order)] = torch.arange(len(order))
-    return tuple(made), places
+def block_of(answers: Sequence[Conversation], starts: Sequence[int], pad: int) -> Block:
+    """Answers as right-padded rows, in their order."""
+    lengths = [len(answer) for answer in answers]
+    widest = max(lengths)
+    tokens = [(*answer, *(pad,) * (widest - len(answer))) for answer in answers]
+    return Block(torch.tensor(tokens), torch.tensor(lengths), torch.tensor(starts))
 
 
-def pair_batch(requests: Sequence[Judged], pad: int, blocks: int = BLOCKS) -> PairBatch:
+def pair_batch(requests: Sequence[Judged], pad: int) -> PairBatch:
     """Every answer of the requests as a row, and what was said about them as places of rows."""
     answers = [answer for request in requests for answer in request.answers]
     starts = [start for request in requests for start in request.starts or (0,) * len(request.answers)]
-    rows, places = row_blocks(answers, starts, pad, blocks)
     pairs: list[tuple[int, int]] = []
     strengths: list[int] = []
     ties: list[tuple[int, int]] = []
@@ -152,8 +133,7 @@ def pair_batch(requests: Sequence[Judged], pad: int, blocks: int = BLOCKS) -> Pa
     widest = max(map(len, lists), default=0)
     chosen, rejected = _whole(pairs, 2).unbind(dim=1)  # (N,) each
     return PairBatch(
-        rows,
-        places,
+        block_of(answers, starts, pad),
         chosen,
         rejected,
         torch.tensor(strengths, dtype=torch.float32),

@@ -20,8 +20,9 @@ from torch import Tensor
 from trivium.base.files import write_atomic
 from trivium.loss.language import linear_log_likelihoods
 from trivium.model.lora import without_changes
+from trivium.model.ragged import ragged, read
 from trivium.model.transformer import Transformer
-from trivium.rl.pairs import Block, Judged, row_blocks
+from trivium.rl.pairs import Block, Judged, block_of
 from trivium.train.distributed import Team
 from trivium.train.step import on_device
 
@@ -31,12 +32,13 @@ AT_ONCE = 64  # answers in a forward pass that needs no gradient
 
 def answer_log_likelihoods(model: Transformer, block: Block) -> Tensor:
     """log p of each row's answer given what stands before it, in nats, float32 (B,)."""
-    hidden = model(block.tokens[:, :-1])  # (B, T-1, D)
-    columns = torch.arange(1, block.tokens.shape[1], device=block.tokens.device)
-    mask = (columns >= block.starts[:, None]) & (columns < block.lengths[:, None])  # (B, T-1)
+    columns = torch.arange(block.tokens.shape[1], device=block.tokens.device)
+    before = (columns >= block.starts[:, None] - 1) & (columns < block.lengths[:, None] - 1)  # (B, T)
+    hidden = read(model, ragged(block.tokens, block.lengths, before))  # (N, D), N tokens of answers
     if torch.is_autocast_enabled(hidden.device.type):
         hidden = hidden.to(torch.get_autocast_dtype(hidden.device.type))
-    return linear_log_likelihoods(hidden, model.output_weight, block.tokens[:, 1:], mask).sum(dim=1)
+    found = linear_log_likelihoods(hidden, model.output_weight, block.tokens[:, 1:][before[:, :-1]])  # (N,)
+    return found.new_zeros(len(before)).index_add(0, before.nonzero()[:, 0], found)
 
 
 @dataclass(frozen=True)
@@ -69,13 +71,14 @@ def log_likelihoods_of(
     share. `look` is called between two passes."""
     answers = [answer for request in requests for answer in request.answers]
     starts = [start for request in requests for start in request.starts or (0,) * len(request.answers)]
-    blocks, places = row_blocks(answers, starts, pad, max(1, -(-len(answers) // AT_ONCE)))
+    firsts = range(0, len(answers), AT_ONCE)
     found = [torch.empty(0, device=team.machine.device)]
-    for place in team.ranks.share(len(blocks)):
+    for place in team.ranks.share(len(firsts)):
         look()
+        some = slice(firsts[place], firsts[place] + AT_ONCE)
         with torch.no_grad(), team.machine.autocast():
-            found.append(measure(on_device(blocks[place], team.machine.device)))
-    every = team.rows(torch.cat(found)[:, None]).squeeze(1).cpu().index_select(0, places)  # (B,)
+            found.append(measure(on_device(block_of(answers[some], starts[some], pad), team.machine.device)))
+    every = team.rows(torch.cat(found)[:, None]).squeeze(1).cpu()  # (B,)
     return list(torch.split(every, [len(request.answers) for request in requests]))
 
 

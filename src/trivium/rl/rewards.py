@@ -18,6 +18,7 @@ from torch import Tensor
 
 from trivium.base.files import read_json, write_json
 from trivium.model.folder import load
+from trivium.model.ragged import ragged, read
 from trivium.model.transformer import Transformer
 from trivium.rl.prompts import Prompt
 from trivium.rl.reward_settings import Learned, RewardPart, UnitTests
@@ -31,8 +32,8 @@ AT_ONCE = 4  # processes that run a model's code
 
 def last_token_scores(model: Transformer, tokens: Tensor, lengths: Tensor) -> Tensor:
     """The score (B,) at the last real token of each right-padded row (B, T); `lengths` (B,) count real tokens."""
-    hidden = model(tokens)  # (B, T, D)
-    return model.scores(hidden[torch.arange(len(tokens), device=tokens.device), lengths - 1])
+    last = torch.arange(tokens.shape[1], device=tokens.device) == lengths[:, None] - 1  # (B, T)
+    return model.scores(read(model, ragged(tokens, lengths, last)))
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,13 @@ from torch import Tensor
 from trivium.base.words import Rollout
 from trivium.generate.engine import Request
 from trivium.generate.sampling import Sampling
-from trivium.loss.language import token_log_probabilities
+from trivium.loss.language import linear_log_likelihoods
+from trivium.model.ragged import Ragged, ragged, read
 from trivium.model.transformer import Transformer
 from trivium.rl.prompts import Prompt
 from trivium.train.step import on_device
+
+AT_ONCE = 1 << 15  # places of prompts and answers in a forward pass that needs no gradient
 
 
 class Drawn(Protocol):
@@ -136,53 +139,58 @@ def select(group: Group, rows: Tensor) -> Group:
 
 @dataclass(frozen=True)
 class Part:
-    """Answers that are computed at once: `tokens` int64 and `mask` bool (B, T), and what else there is of their N tokens
-    inside the mask, each (N,), by name."""
+    """Answers that are computed at once: `rows` of prompts and answers, `targets` int64 (N,) the answers' N tokens, and what
+    else there is of them, each (N,), by name."""
 
-    tokens: Tensor
-    mask: Tensor
+    rows: Ragged
+    targets: Tensor
     columns: Mapping[str, Tensor]
 
 
 def parts_of(group: Group, rows: Tensor, parts: int, columns: Mapping[str, Tensor]) -> list[Part]:
-    """The answers `rows` (N,) in at most `parts` parts of neighbours in length, so that less is padding. `columns` are (B, T)
-    over all rows of the group."""
-    order = rows[group.totals[rows].argsort(stable=True)]
-    found = []
-    for chosen in order.chunk(parts) if len(order) else ():
-        width = int(group.totals[chosen].max())
-        mask = group.rollout.mask[chosen, :width]
-        own = {name: column[chosen, :width][mask] for name, column in columns.items()}
-        found.append(Part(group.rollout.tokens[chosen, :width], mask, own))
-    return found
+    """The answers `rows` (N,) in at most `parts` parts; answers to one prompt stand together, so that it is computed once.
+    `columns` are (B, T) over all rows of the group."""
+    order = rows.sort().values
+    return [_part(group.rollout, chosen, columns) for chosen in order.chunk(parts)] if len(order) else []
+
+
+def _part(rollout: Rollout, rows: Tensor, columns: Mapping[str, Tensor]) -> Part:
+    mask = rollout.mask[rows]
+    ends = _ends(mask)
+    width = int(ends.max())
+    tokens, mask = rollout.tokens[rows, :width], mask[:, :width]
+    before = F.pad(mask[:, 1:], (0, 1))  # from where an answer's tokens are foretold
+    own = {name: column[rows, :width][mask] for name, column in columns.items()}
+    return Part(ragged(tokens, ends, before), tokens[mask], own)
+
+
+def _ends(mask: Tensor) -> Tensor:
+    """Where each row's answer stops, (B,)."""
+    return mask.shape[1] - mask.flip(1).int().argmax(dim=1)
 
 
 def foretelling(model: Transformer, part: Part) -> Tensor:
     """Hidden states (N, D) from which each of the part's N answer tokens is foretold."""
-    hidden: Tensor = model(part.tokens[:, :-1])  # (B, T-1, D)
-    return hidden[part.mask[:, 1:]]
+    return read(model, part.rows)
 
 
 def part_log_probabilities(model: Transformer, part: Part, temperature: float) -> Tensor:
     """log p (N,) of each of the part's answer tokens, float32. The head is computed at their positions alone."""
-    logits = model.logits(foretelling(model, part))  # (N, V)
-    return token_log_probabilities(logits, part.tokens[:, 1:][part.mask[:, 1:]], temperature)
+    return linear_log_likelihoods(foretelling(model, part) / temperature, model.output_weight, part.targets)
 
 
-def over_answers(rollout: Rollout, parts: int, compute: Callable[[Part], Tensor]) -> Tensor:
-    """What `compute` says of every answer token, float32 (B, T), zero outside the mask; in `parts` of neighbours in length."""
+def over_answers(rollout: Rollout, compute: Callable[[Part], Tensor]) -> Tensor:
+    """What `compute` says of every answer token, float32 (B, T), zero outside the mask; in parts of about `AT_ONCE` tokens."""
     result = torch.zeros(rollout.tokens.shape, device=rollout.tokens.device)
-    ends = rollout.mask.shape[1] - rollout.mask.flip(1).int().argmax(dim=1)  # where each row's answer stops
-    for rows in ends.argsort(stable=True).chunk(parts):
-        width = int(ends[rows].max())
-        part = Part(rollout.tokens[rows, :width], rollout.mask[rows, :width], {})
-        result = result.index_put(_places(rows, part.mask), compute(part))
+    every = torch.arange(len(rollout.tokens), device=result.device)
+    for rows in every.chunk(-(-rollout.tokens.numel() // AT_ONCE)):
+        result = result.index_put(_places(rows, rollout.mask[rows]), compute(_part(rollout, rows, {})))
     return result
 
 
-def answer_log_probabilities(model: Transformer, rollout: Rollout, temperature: float = 1.0, parts: int = 1) -> Tensor:
+def answer_log_probabilities(model: Transformer, rollout: Rollout, temperature: float = 1.0) -> Tensor:
     """log p of each answer token under `model` at `temperature`, float32 (B, T), zero outside the mask."""
-    return over_answers(rollout, parts, lambda part: part_log_probabilities(model, part, temperature))
+    return over_answers(rollout, lambda part: part_log_probabilities(model, part, temperature))
 
 
 def _places(rows: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:

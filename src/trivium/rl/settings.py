@@ -26,9 +26,7 @@ class PolicySettings(RewardedSettings):
     kl_weight: float = Field(default=0.05, ge=0, description="beta: reward units a nat of KL costs")
     kl_budget: float = Field(default=30.0, ge=0, description="nats a sequence; above it for three steps, stop. 0: none")
     unended_reward: float = Field(default=-2.0, description="reward of an answer that met the length limit")
-    micro_batches: int = Field(
-        default=2, ge=1, description="parts, by length, in which answers are learned from at once"
-    )
+    micro_batches: int = Field(default=2, ge=1, description="parts in which a step's answers are learned from")
     look_every: int = Field(
         default=10, ge=0, description="steps between looks at requests that are not trained on. 0: none"
     )

@@ -52,7 +52,7 @@ class DpoSettings(TuningSettings):
     )
     nll_weight: float = Field(default=0.0, ge=0, description="weight of the chosen answer's own likelihood, a token")
     batch_size: int = Field(default=32, ge=1, description="requests in an optimizer step, each with all of its pairs")
-    micro_batches: int = Field(default=1, ge=1, description="parts, by length, in which requests are learned from")
+    micro_batches: int = Field(default=1, ge=1, description="parts in which a step's requests are learned from")
     reference: Literal["cached", "recomputed"] = Field(
         default="cached", description="its log-probabilities: computed once beforehand, or in every step"
     )
@@ -148,7 +148,7 @@ def references(
 def batches_of(
     train: Sequence[Judged], known: Sequence[Tensor] | None, step: int, settings: DpoSettings, tuning: Tuning
 ) -> list[DpoBatch | Batch]:
-    """This process's micro-batches of a 0-based step: pairs, requests with short answers first, then instructions."""
+    """This process's micro-batches of a 0-based step: pairs, then instructions."""
     import torch
 
     from trivium.rl.pairs import chosen_requests, pair_batch
@@ -156,7 +156,7 @@ def batches_of(
     size = min(settings.batch_size, len(train))
     numbers = chosen_requests(len(train), size, tuning.seed, step)
     (mine,) = tuning.team.ranks.parts(size, size)
-    own = sorted([numbers[place] for place in mine], key=lambda number: max(map(len, train[number].answers)))
+    own = [numbers[place] for place in mine]
     parts = min(settings.micro_batches, len(own))
     batches: list[DpoBatch | Batch] = []
     for part in range(parts):
@@ -176,9 +176,9 @@ def objective_of(
 
     def objective(policy: Transformer, batch: DpoBatch) -> Tensor:
         pairs = batch.pairs
-        found = pairs.values(lambda block: answer_log_likelihoods(policy, block))  # (B,)
-        known = pairs.values(reference.log_likelihoods) if batch.reference is None else batch.reference  # (B,)
-        lengths = pairs.values(lambda block: block.lengths - block.starts)  # (B,)
+        found = answer_log_likelihoods(policy, pairs.rows)  # (B,)
+        known = reference.log_likelihoods(pairs.rows) if batch.reference is None else batch.reference  # (B,)
+        lengths = pairs.rows.lengths - pairs.rows.starts  # (B,)
         change = found - known
         gains = change / lengths if settings.by_token else change
         margins = gains[pairs.chosen] - gains[pairs.rejected]  # (N,)

@@ -99,7 +99,7 @@ def run(settings: GrpoSettings, context: Context) -> dict[str, Any]:
 def learn(players: Players, settings: GrpoSettings, context: Context) -> None:
     """The loop: draw, score, a few updates. All processes run it in step, each with its share of the prompts."""
     from trivium.optim.schedule import rate_factor
-    from trivium.rl.answers import answer_figures, describe, refer, sampler_error, sequence_kl
+    from trivium.rl.answers import answer_figures, describe, refer_as_needed, sampler_error, sequence_kl
     from trivium.rl.course import Course, Learner
     from trivium.rl.rollouts import parts_of
     from trivium.train.fit import make_optimizer
@@ -108,7 +108,7 @@ def learn(players: Players, settings: GrpoSettings, context: Context) -> None:
     course = Course(players, settings, context, {"policy": Learner(players.layout, optimizer)})
     for step in course.steps():
         group, rewards, worth, refilled = collect_with_spread(players, settings, context.seed, step)
-        reference = refer(players, group, settings)
+        reference = refer_as_needed(players, group, settings)
         kl = sequence_kl(group, reference)
         error = sampler_error(players, group, settings)
         course.guards.check_mismatch(step + 1, error)
@@ -154,11 +154,11 @@ def collect_with_spread(
 def token_columns(group: Group, worth: Tensor, reference: Tensor, settings: GrpoSettings) -> dict[str, Tensor]:
     """What the objective needs of each token, (B, T): `old` and `reference` log-probabilities, `advantages`, `weights`."""
     from trivium.loss.advantages import group_centred, group_normalised
-    from trivium.loss.policy import kl_to_reference, token_weights
+    from trivium.loss.policy import kl_to_reference, penalised, token_weights
 
     rollout = group.rollout
     in_reward = settings.kl_weight if settings.kl_in == "reward" else 0.0
-    returns = worth - in_reward * kl_to_reference(rollout.logprobs, reference, rollout.mask)
+    returns = penalised(worth, kl_to_reference(rollout.logprobs, reference, rollout.mask), in_reward)
     beside = group_normalised if settings.advantages == "normalised" else group_centred
     advantages = beside(returns.view(-1, settings.answers_per_prompt)).flatten()
     return {
@@ -199,7 +199,7 @@ def add_gradients(
         own = part.columns
         chosen = part_log_probabilities(policy, part, settings.temperature)  # (N,)
         losses, cut = clipped(chosen, own["old"], own["advantages"], settings.clip_low, settings.clip_high)
-        if settings.kl_in == "loss":
+        if settings.kl_in == "loss" and settings.kl_weight:
             losses = losses + settings.kl_weight * k3(chosen, own["reference"])
         seen["clip_share"] += float(cut.sum())
         seen["policy_moved"] += float(k3(own["old"], chosen.detach()).sum())

@@ -58,8 +58,7 @@ class KtoBatch:
     """Answers as rows (B,), which of them each verdict is about and whether it is good (N,), the reference's log-probabilities
     of them (B,), and how far the policy has moved in general."""
 
-    blocks: tuple[Block, ...]
-    places: Tensor
+    rows: Block
     judged: Tensor
     good: Tensor
     reference: Tensor
@@ -140,18 +139,19 @@ def drift_of(requests: Sequence[Judged], tuning: Tuning) -> Tensor:
     """z of a step's requests, measured by all processes together; a number without a gradient."""
     import torch
 
-    from trivium.rl.pairs import row_blocks
+    from trivium.rl.pairs import block_of
     from trivium.rl.reference import answer_log_likelihoods
     from trivium.train.step import on_device
 
     rows = mismatched(requests, tuning.policy.shape.max_positions)
     own = [rows[place] for place in tuning.team.ranks.share(len(rows))]
-    blocks, _ = row_blocks([row for row, _ in own], [start for _, start in own], tuning.tokenizer.pad)
     moved = 0.0
-    with torch.no_grad():
-        for block in on_device(blocks, tuning.team.machine.device):
+    if own:
+        block = block_of([row for row, _ in own], [start for _, start in own], tuning.tokenizer.pad)
+        block = on_device(block, tuning.team.machine.device)
+        with torch.no_grad():
             now = answer_log_likelihoods(tuning.policy, block)
-            moved += float((now - tuning.reference.log_likelihoods(block)).sum())
+        moved = float((now - tuning.reference.log_likelihoods(block)).sum())
     (total,) = tuning.team.sum(moved)
     return torch.tensor(max(0.0, total / len(rows)))
 
@@ -162,7 +162,7 @@ def batches_of(
     """This process's verdicts of a 0-based step, with the policy's drift just now, then instructions."""
     import torch
 
-    from trivium.rl.pairs import chosen_requests, row_blocks
+    from trivium.rl.pairs import block_of, chosen_requests
 
     numbers = chosen_requests(len(train), size, tuning.seed, step)
     drift = drift_of([train[number] for number in numbers], tuning)
@@ -176,7 +176,7 @@ def batches_of(
     ]
     judged, good = torch.tensor([place for place, _ in said]), torch.tensor([verdict for _, verdict in said])
     reference = torch.cat([known[numbers[place]] for place in mine])
-    batch = KtoBatch(*row_blocks(answers, starts, tuning.tokenizer.pad), judged, good, reference, drift)
+    batch = KtoBatch(block_of(answers, starts, tuning.tokenizer.pad), judged, good, reference, drift)
     return [batch, *tuning.lessons(step, len(said))]
 
 
@@ -188,8 +188,7 @@ def objective_of(settings: KtoSettings, heard: list[Tensor]) -> Callable[[Transf
     from trivium.rl.reference import answer_log_likelihoods
 
     def objective(policy: Transformer, batch: KtoBatch) -> Tensor:
-        rows = torch.cat([answer_log_likelihoods(policy, block) for block in batch.blocks])
-        change = rows.index_select(0, batch.places) - batch.reference  # (B,)
+        change = answer_log_likelihoods(policy, batch.rows) - batch.reference  # (B,)
         gains = change[batch.judged]  # (N,)
         told, good = gains.detach(), batch.good
         drift = batch.drift.to(told)

@@ -108,16 +108,7 @@ def learn(players: Players, critic: Learner, settings: PpoSettings, context: Con
     """The loop: draw, score, a few updates of critic and policy. All processes run it in step, each with its answers."""
     from trivium.base.seeds import torch_random
     from trivium.optim.schedule import rate_factor
-    from trivium.rl.answers import (
-        answer_figures,
-        collect,
-        describe,
-        refer,
-        reward,
-        sampler_error,
-        sequence_kl,
-        shuffled,
-    )
+    from trivium.rl import answers
     from trivium.rl.controllers import AdaptiveKL
     from trivium.rl.course import Course, Learner
     from trivium.rl.rollouts import parts_of
@@ -128,17 +119,17 @@ def learn(players: Players, critic: Learner, settings: PpoSettings, context: Con
     learners = {"policy": Learner(players.layout, policy), "critic": critic}
     course = Course(players, settings, context, learners, {"leash": leash})
     for step in course.steps():
-        group = collect(players, settings, context.seed, step)
-        rewards, reference = reward(players, group, settings), refer(players, group, settings)
-        kl, weight = sequence_kl(group, reference), leash.weight
-        error = sampler_error(players, group, settings)
+        group = answers.collect(players, settings, context.seed, step)
+        rewards, reference = answers.reward(players, group, settings), answers.refer_as_needed(players, group, settings)
+        kl, weight = answers.sequence_kl(group, reference), leash.weight
+        error = answers.sampler_error(players, group, settings)
         course.guards.check_mismatch(step + 1, error)
         columns = token_columns(group, rewards, reference, critic.layout.model, weight, settings, team)
         tally = {"clip_share": 0.0, "policy_moved": 0.0, "value_error": 0.0}
         factor, norm = rate_factor(step, settings.steps, settings.schedule), 0.0
         scored = rewards.isfinite().nonzero().flatten()
         random = torch_random(context.seed, "align", "minibatches", step)
-        for number, rows in enumerate(shuffled(scored, settings.epochs, settings.minibatches, random)):
+        for number, rows in enumerate(answers.shuffled(scored, settings.epochs, settings.minibatches, random)):
             parts = parts_of(group, rows, settings.micro_batches, columns)
             add_critic_gradients(critic, parts, settings, tally)
             course.guards.step(step + 1, critic.optimizer, factor, "critic")
@@ -147,8 +138,8 @@ def learn(players: Players, critic: Learner, settings: PpoSettings, context: Con
                 lessons = players.instructions.batches(update) if settings.instruction_weight else []
                 add_gradients(players, parts, settings, lessons, tally)
                 norm = course.guards.step(step + 1, policy, factor)
-        every = team.rows(answer_figures(group, rewards, kl, rewards))
-        figures = describe(every, settings.answers_per_prompt)
+        every = team.rows(answers.answer_figures(group, rewards, kl, rewards))
+        figures = answers.describe(every, settings.answers_per_prompt)
         del figures["zero_spread"]  # nothing is compared inside a group
         leash.update(figures["kl"], len(every))
         figures |= {"gradient_norm": norm, "mismatch": error, "kl_weight": weight}
@@ -170,13 +161,12 @@ def token_columns(
     import torch
 
     from trivium.loss.advantages import generalised, moments, rewards_of_tokens, whitened
-    from trivium.rl.answers import SCORED_PARTS
     from trivium.rl.rollouts import over_answers
 
     rollout = group.rollout
     critic.eval()
     with torch.no_grad():
-        values = over_answers(rollout, SCORED_PARTS, lambda part: values_of(critic, part))
+        values = over_answers(rollout, lambda part: values_of(critic, part))
     scores = rewards.nan_to_num(0.0, 0.0, 0.0)  # answers that could not be scored are in no update
     earned = rewards_of_tokens(scores, rollout.logprobs - reference, rollout.mask, kl_weight)
     advantages, returns = generalised(earned, values, rollout.mask, settings.gamma, settings.gae_lambda)

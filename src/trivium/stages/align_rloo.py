@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from trivium.base.words import Batch
     from trivium.model.transformer import Transformer
     from trivium.rl.players import Players
-    from trivium.rl.rollouts import Group
+    from trivium.rl.rollouts import Group, Part
 
 NEEDS = ("gather", "finetune")
 WANTS = ("reward",)
@@ -62,8 +62,17 @@ def run(settings: AlignSettings, context: Context) -> dict[str, Any]:
 
 def learn(players: Players, settings: AlignSettings, context: Context) -> None:
     """The loop: draw, score, update. All processes run it in step, each with its share of the prompts."""
+    from trivium.loss.policy import penalised
     from trivium.optim.schedule import rate_factor
-    from trivium.rl.answers import answer_figures, collect, describe, refer, reward, sampler_error, sequence_kl
+    from trivium.rl.answers import (
+        answer_figures,
+        collect,
+        describe,
+        refer_as_needed,
+        reward,
+        sampler_error,
+        sequence_kl,
+    )
     from trivium.rl.course import Course, Learner
     from trivium.train.fit import make_optimizer
 
@@ -72,8 +81,8 @@ def learn(players: Players, settings: AlignSettings, context: Context) -> None:
     for step in course.steps():
         group = collect(players, settings, context.seed, step)
         rewards = reward(players, group, settings)
-        kl = sequence_kl(group, refer(players, group, settings))
-        returns = rewards - settings.kl_weight * kl
+        kl = sequence_kl(group, refer_as_needed(players, group, settings))
+        returns = penalised(rewards, kl, settings.kl_weight)
         error = sampler_error(players, group, settings)
         course.guards.check_mismatch(step + 1, error)
         lessons = players.instructions.batches(step) if settings.instruction_weight else []
@@ -96,35 +105,24 @@ def add_gradients(
     players: Players, group: Group, advantages: Tensor, settings: AlignSettings, lessons: Sequence[Batch] = ()
 ) -> None:
     """The policy gradient, and that of `lessons`, each divided by its count over all processes."""
+    import torch
+
+    from trivium.loss.language import linear_cross_entropy
+    from trivium.rl.rollouts import foretelling, parts_of
     from trivium.train.step import accumulate, next_token_loss, supervised_tokens
 
-    def objective(policy: Transformer, batch: Batch) -> Tensor:
-        from trivium.loss.language import linear_cross_entropy
-
-        hidden = policy(batch.tokens) / settings.temperature
-        return linear_cross_entropy(hidden, policy.output_weight, batch.targets, batch.weights)
+    def objective(policy: Transformer, part: Part) -> Tensor:
+        hidden = foretelling(policy, part) / settings.temperature  # (N, D)
+        return linear_cross_entropy(hidden, policy.output_weight, part.targets, part.columns["advantages"])
 
     layout, machine = players.layout, players.team.machine
     players.policy.train()
     answers, learned = players.team.sum(len(advantages), supervised_tokens(lessons))
-    parts = batches_of(group, advantages, settings.micro_batches)
+    columns = {"advantages": advantages[:, None].expand_as(group.rollout.mask)}
+    every = torch.arange(len(advantages), device=advantages.device)
+    parts = parts_of(group, every, settings.micro_batches, columns)
     accumulate(players.policy, parts, objective, answers, machine, *([] if lessons else [layout.before_last]))
     if lessons:
         learned /= settings.instruction_weight
         accumulate(players.policy, lessons, next_token_loss, learned, machine, layout.before_last)
     layout.reduce()
-
-
-def batches_of(group: Group, advantages: Tensor, parts: int) -> list[Batch]:
-    """Weighted next-token batches whose loss is the policy's: a token's weight is its answer's advantage. Short answers
-    stand together, so that less is padding."""
-    from trivium.base.words import Batch
-
-    order = group.totals.argsort(stable=True)
-    batches = []
-    for rows in order.chunk(parts):
-        width = int(group.totals[rows].max())
-        tokens = group.rollout.tokens[rows, :width]
-        weights = group.rollout.mask[rows, 1:width].float() * advantages[rows, None]
-        batches.append(Batch(tokens[:, :-1], tokens[:, 1:], weights))
-    return batches

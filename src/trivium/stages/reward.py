@@ -184,7 +184,7 @@ def loss_of(scorer: Transformer, batch: PairBatch, settings: RewardSettings, tie
     from trivium.loss.preference import best_of_list, bradley_terry, rated, tied
     from trivium.rl.rewards import last_token_scores
 
-    scores = batch.values(lambda block: last_token_scores(scorer, block.tokens, block.lengths)).float()  # (B,)
+    scores = last_token_scores(scorer, batch.rows.tokens, batch.rows.lengths).float()  # (B,)
     margins = settings.margin * (batch.strengths - 1.0)
     loss = bradley_terry(scores[batch.chosen], scores[batch.rejected], settings.centring, margins, ties)
     if len(batch.ties):
