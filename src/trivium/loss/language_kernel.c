@@ -12,7 +12,7 @@
 int64_t cross_entropy(half *logits, const float *bias, const int64_t *targets, const float *weights, float *losses,
                       float *shares, int64_t C, int64_t V, int64_t sloped, int64_t threads) {
     int64_t outside = 0;
-#pragma omp parallel for schedule(static) num_threads((int)threads) reduction(+ : outside)
+#pragma omp parallel for schedule(dynamic) num_threads((int)threads) reduction(+ : outside)
     for (int64_t block = 0; block < (C + BLOCK - 1) / BLOCK; block++) {
         const int64_t stop = (block + 1) * BLOCK < C ? (block + 1) * BLOCK : C;
         float *share = shares + block * V;

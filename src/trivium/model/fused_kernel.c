@@ -26,7 +26,7 @@ typedef struct {
 /* total = hidden + added; result = (total - mean) / sqrt(variance + epsilon) * weight + bias, or without the mean */
 void norm_forward(const Norm *n) {
     const int64_t D = n->D;
-#pragma omp parallel for schedule(static) num_threads((int)n->threads)
+#pragma omp parallel for schedule(dynamic, 16) num_threads((int)n->threads)
     for (int64_t r = 0; r < n->R; r++) {
         const float *hidden = n->hidden + r * D;
         float *total = n->total + r * D;
@@ -53,7 +53,7 @@ void norm_forward(const Norm *n) {
 
 void norm_backward(const Norm *n) {
     const int64_t D = n->D;
-#pragma omp parallel for schedule(static) num_threads((int)n->threads)
+#pragma omp parallel for schedule(dynamic) num_threads((int)n->threads)
     for (int64_t block = 0; block < (n->R + BLOCK - 1) / BLOCK; block++) {
         float *for_weight = n->shares + block * 2 * D, *for_bias = for_weight + D;
         const int64_t stop = (block + 1) * BLOCK < n->R ? (block + 1) * BLOCK : n->R;
@@ -147,7 +147,7 @@ INLINE void gated(const int kind, const half *gate, const half *up, const half *
 
 /* result (count) = an activation of x; with `gradient`, that of its result, the gradient of x */
 void activate(int64_t kind, const half *x, const half *gradient, half *result, int64_t count, int64_t threads) {
-#pragma omp parallel for schedule(static) num_threads((int)threads)
+#pragma omp parallel for schedule(dynamic, 4) num_threads((int)threads)
     for (int64_t start = 0; start < count; start += PIECE) {
         const int64_t own = count - start < PIECE ? count - start : PIECE;
         const half *arrived = gradient ? gradient + start : 0;
@@ -161,7 +161,7 @@ void activate(int64_t kind, const half *x, const half *gradient, half *result, i
    gradient (R, 2 F) of both */
 void activate_gated(int64_t kind, const half *both, const half *gradient, half *result, int64_t R, int64_t F,
                     int64_t threads) {
-#pragma omp parallel for schedule(static) num_threads((int)threads)
+#pragma omp parallel for schedule(dynamic, 8) num_threads((int)threads)
     for (int64_t r = 0; r < R; r++) {
         const half *gate = both + 2 * r * F, *arrived = gradient ? gradient + r * F : 0;
         half *own = result + (gradient ? 2 : 1) * r * F;
