@@ -10,6 +10,9 @@ import pytest
 from trivium.base import native
 
 
+SOURCES = sorted(Path(native.__file__).parents[1].rglob("*.c"))
+
+
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home folder of its own."""
@@ -38,6 +41,14 @@ def test_a_library_is_built_once_and_again_when_its_source_changes(home: Path, m
     monkeypatch.setattr(native, "_build", lambda *given: pytest.fail("it was there"))
     again = number_of(home, 1)
     assert again is not None and again.number() == 1 and before.exists()
+
+
+@pytest.mark.skipif(native.compiler() is None, reason="no C compiler here")
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: str(source.stem))
+def test_each_source_can_be_built(source: Path) -> None:
+    if source.stem == "attend_kernel" and "avx512_bf16" not in Path("/proc/cpuinfo").read_text("utf-8"):
+        pytest.skip("another processor, for which it is not")
+    assert native.library(source) is not None
 
 
 def test_without_a_compiler_and_with_a_source_that_is_wrong_there_is_none(

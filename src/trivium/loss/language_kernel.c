@@ -2,6 +2,9 @@
    cache; see language_kernel.py. Logits and gradient are bfloat16, what is computed is float32.
 
    C positions, V vocabulary. */
+#ifdef __AVX512F__
+#pragma GCC target("prefer-vector-width=512")
+#endif
 #include "native.h"
 
 #define BLOCK 32 /* positions whose shares of the bias's gradient are summed first, whatever the number of threads */

@@ -3,24 +3,6 @@
    B rows, H query heads, K key and value heads, E head size, C tokens that a slot holds, D width, F intermediate size. */
 #include "native.h"
 
-/* exp(x) to 2 in 10 million, for all of a loop at once: the library's is called for one number after the other. By 2^n e^r with
-   |r| <= log(2) / 2 and the polynomial of Cephes (S. L. Moshier) for e^r. No less than 1e-38, and infinite from 88.4 on. */
-static inline float exponential(float x) {
-    x = x < -87.0f ? -87.0f : x > 89.0f ? 89.0f : x;
-    const float n = rintf(x * 1.44269504f), r = x - n * 0.693147181f;
-    float e = 1.9875691500e-4f;
-    e = e * r + 1.3981999507e-3f;
-    e = e * r + 8.3334519073e-3f;
-    e = e * r + 4.1665795894e-2f;
-    e = e * r + 1.6666665459e-1f;
-    e = e * r + 5.0000001201e-1f;
-    e = e * r * r + r + 1.0f;
-    const int32_t bits = ((int32_t)n + 127) << 23;
-    float power;
-    memcpy(&power, &bits, 4);
-    return e * power;
-}
-
 /* result (B, D) = x / sqrt(|x|^2 + room) */
 void over_norm(const uint16_t *x, uint16_t *result, int64_t B, int64_t D, float room) {
 #pragma omp parallel for schedule(static) if (B * D > 32768)

@@ -2,6 +2,9 @@
    fused_kernel.py. The stream and all that is computed are float32, what products read and write is bfloat16.
 
    R positions, D width, F intermediate size. */
+#ifdef __AVX512F__
+#pragma GCC target("prefer-vector-width=512")
+#endif
 #include "native.h"
 
 #define BLOCK 32    /* positions whose shares of a weight's gradient are summed first, whatever the number of threads */
