@@ -9,7 +9,6 @@ import pytest
 
 from trivium.base import native
 
-
 SOURCES = sorted(Path(native.__file__).parents[1].rglob("*.c"))
 
 
