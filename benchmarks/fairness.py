@@ -2,7 +2,7 @@
 
     python benchmarks/fairness.py [--only memory bias] [--seeds 0 1] [--threads 2] [--work FOLDER] [--quick]
 
-memory: the built-in world, with secrets of three digits planted in the instructions, 1, 8 and 64 times, eight of each,
+memory: the built-in world, with secrets of three digits planted in the instructions, 1, 8 and 64 times, four of each,
 beside 200 that are planted nowhere. Fine-tuned as usual, and with differential privacy (DP-SGD, epsilon 3) from the same
 pre-trained model, in as many steps over the same rows. Exposure is exact, by enumeration of all thousand secrets; 9.97 bits
 are the most there can be, and 1.44 what chance gives.
@@ -51,11 +51,11 @@ MODEL = {
 MEMORY: dict[str, Any] = {
     "gather": {
         "sources": [{**WORLD, "prompts": 0, "heldout_prompts": 0}],
-        "canaries": {"copies": [1, 8, 64], "each": 8, "controls": 200, "into": "instructions"},
+        "canaries": {"copies": [1, 8, 64], "each": 4, "controls": 200, "into": "instructions"},
     },
     "tokenize": {"vocab_size": 2048},
     "pretrain": {"steps": 300, "batch_size": 24, "model": MODEL},
-    "finetune": {"steps": 300, "tokens_per_step": 2048, "optimizer": {"name": "adamw", "adam_learning_rate": 0.003}},
+    "finetune": {"steps": 900, "tokens_per_step": 2048, "optimizer": {"name": "adamw", "adam_learning_rate": 0.003}},
     "evaluate": {"instructions": 200, "privacy": {"documents": 50}},
 }
 HE = ("smith", "carpenter", "captain", "farmer", "baker", "guard")

@@ -83,7 +83,7 @@ Style = Literal[
 
 @dataclass(frozen=True)
 class Series:
-    """One line: `points` are (x, y), finite, x above 0 and rising; `colour` is a name of COLOURS; `label` is for the legend.
+    """One line: `points` are (x, y), finite, x above 0; `colour` is a name of COLOURS; `label` is for the legend.
     `bands` are (low, high) of every point, where there are intervals to draw."""
 
     label: str
@@ -149,7 +149,7 @@ def line_chart(
         axes.set_xlim(0, 1.02 * max(line.points[-1][0] for line in series))
         _dress(axes, x_label, y_label, share=share)
         if marked:
-            _mark(axes, marked)
+            _mark(axes, marked, [x for line in series for x, _ in line.points])
         if len(series) + len(levels) > 1:
             figure.legend(loc="outside lower center", ncols=3, columnspacing=1.2)
         file = io.StringIO()
@@ -170,12 +170,12 @@ def _dress(axes: Axes, x_label: str, y_label: str, *, share: bool) -> None:
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
 
 
-def _mark(axes: Axes, places: Sequence[float]) -> None:
-    """A logarithmic x axis with its numbers at these places."""
+def _mark(axes: Axes, places: Sequence[float], drawn: Sequence[float]) -> None:
+    """A logarithmic x axis with its numbers at these places, as wide as what is drawn."""
     from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
     axes.set_xscale("log")
-    axes.set_xlim(places[0] / 1.2, places[-1] * 1.2)
+    axes.set_xlim(min(places[0], *drawn) / 1.2, max(places[-1], *drawn) * 1.2)
     axes.xaxis.set_major_locator(FixedLocator(list(places)))
     axes.xaxis.set_major_formatter(
         FixedFormatter([f"{place:,.0f}" if place >= 1 else f"{place:g}" for place in places])

@@ -143,16 +143,16 @@ def _way(arm: str) -> str:
 
 
 def _scores(points: Sequence[Point], measure: str) -> PlainTable:
-    """Every way's score with its interval, a row a budget."""
-    ways = _in_order(points)
+    """Every way's score with its interval, a row a budget; what needs no label stands in the note."""
+    ways = [arm for arm in _in_order(points) if arm != ZERO_SHOT]
     found = {(one.arm, one.labels): one.score for one in points}
     rows = [
         (count(labels), *(_with_interval(found.get((arm, labels))) for arm in ways))
-        for labels in sorted({one.labels for one in points})
+        for labels in sorted({one.labels for one in points if one.labels})
     ]
     items = points[0].score.items
-    told = "zero-shot: over items" if any(one.arm == ZERO_SHOT for one in points) else ""
-    note = "; ".join(part for part in (f"of {count(items)} test items" if items else "", told) if part)
+    zero = [f"{_way(ZERO_SHOT)}: {_with_interval(one.score)}, over items" for one in points if one.arm == ZERO_SHOT]
+    note = "; ".join([*([f"of {count(items)} test items"] if items else []), *zero[:1]])
     return PlainTable(f"{measure}, by way", note, ("Labels", *map(_way, ways)), tuple(rows))
 
 
@@ -223,15 +223,16 @@ def _by_labels(points: Sequence[Point], what: str) -> str:
 
 
 def _by_seconds(points: Sequence[Point], what: str) -> str:
-    """Every way that trains, from its quickest training to its slowest."""
+    """Every way that trains, from few labels to all."""
     series = []
     for arm in (arm for arm in LOOKS if any(one.arm == arm and one.parameters for one in points)):
-        told = {one.seconds: one.score.value or 0.0 for one in points if one.arm == arm and one.seconds}
+        own = sorted((one for one in points if one.arm == arm and one.seconds), key=lambda one: one.labels)
+        told = tuple((one.seconds or 0.0, one.score.value or 0.0) for one in own)
         if told:
-            series.append(Series(_way(arm), tuple(sorted(told.items())), *LOOKS[arm]))
+            series.append(Series(_way(arm), told, *LOOKS[arm]))
     if not series:
         return ""
-    x_label = "seconds of a training, by rising number of labels"
+    x_label = "seconds of a training, from few labels to all"
     return line_chart(
         "chart-transfer-seconds", series, x_label=x_label, y_label=what, share=True, marked=_ticks(series)
     )
@@ -255,15 +256,14 @@ def _by_size(points: Sequence[Point], what: str) -> str:
 
 
 def _ticks(series: Sequence[Series]) -> list[float]:
-    """Powers of ten, and three times them where that is few, from below the smallest x to above the largest."""
+    """Round numbers among the x: powers of ten, and twice and five times them where those are few."""
     least, most = (edge(x for line in series for x, _ in line.points) for edge in (min, max))
-    low, high = math.floor(math.log10(least)), math.ceil(math.log10(most))
-    if high - low > 2:
-        return [10.0**power for power in range(low, high + 1)]
-    every = [step * 10.0**power for power in range(low, high + 1) for step in (1, 3)]
-    first = max(number for number, tick in enumerate(every) if tick <= least)
-    last = next((number for number, tick in enumerate(every) if tick >= most), len(every) - 1)
-    return every[first : last + 1]
+    powers = range(math.floor(math.log10(least)), math.ceil(math.log10(most)) + 1)
+    for steps in ((1,), (1, 2, 5)):
+        found = [step * 10.0**power for power in powers for step in steps if least <= step * 10.0**power <= most]
+        if len(found) > 1:
+            return found
+    return sorted({least, most})
 
 
 def _costs(points: Sequence[Point]) -> PlainTable:
