@@ -62,7 +62,7 @@ GRPO = {"samples": SAMPLES, "group": 8, "limit": 40, "rate": 1e-3}
 ROWS = (
     Row(
         "grpo_vs_trl", ("rl_trivium", "--method", "grpo"), ("rl_trl", "--method", "grpo"), "1.16.0", "0.4M",
-        1.8, 3.0, 43, "0.4M, answers end by themselves, limit 40", numbers=GRPO,
+        1.8, 3.0, 33, "0.4M, answers end by themselves, limit 40", numbers=GRPO,
     ),
     Row(
         "grpo_3m_vs_trl", ("rl_trivium", "--method", "grpo"), ("rl_trl", "--method", "grpo"), "1.16.0", "3M",
@@ -70,7 +70,7 @@ ROWS = (
     ),
     Row(
         "grpo_fixed_vs_trl", ("rl_trivium", "--method", "grpo", "--fixed"), ("rl_trl", "--method", "grpo", "--fixed"),
-        "1.16.0", "3M", 1.2, 2.0, 5, "3.2M, every answer has 96 tokens", numbers=GRPO | {"limit": 96},
+        "1.16.0", "3M", 1.2, 2.0, 4, "3.2M, every answer has 96 tokens", numbers=GRPO | {"limit": 96},
     ),
     Row(
         "ppo_vs_trl", ("rl_trivium", "--method", "ppo"), ("rl_trl", "--method", "ppo"), "1.9.2", "0.4M",
@@ -78,7 +78,7 @@ ROWS = (
     ),
     Row(
         "grpo_reward_vs_trl", ("rl_trivium", "--method", "grpo"), ("rl_trl", "--method", "grpo"), "1.16.0", "0.4M",
-        -0.1, 0.0, 43, f"the runs of grpo_vs_trl: ours less theirs, mean reward of the last {LAST} of 43 steps",
+        -0.1, 0.0, 33, f"the runs of grpo_vs_trl: ours less theirs, mean reward of the last {LAST} of 33 steps",
         unit="reward", figure="reward", numbers=GRPO,
     ),
 )  # fmt: skip

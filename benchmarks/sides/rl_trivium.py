@@ -101,7 +101,7 @@ def main() -> None:
         "kl_budget": 0.0,
         "unended_reward": rl_task.UNENDED,
         "look_every": 0,
-        "micro_batches": 1,
+        "micro_batches": 8 if given.fixed else 1,  # of about two thousand tokens, which a cache holds
         "minibatches": 1,
         "optimizer": optimizer,
         "schedule": ScheduleSettings(warmup=0, decay_share=0.0),
