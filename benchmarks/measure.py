@@ -6,17 +6,19 @@ What is done with the numbers is in figures.py; what is measured, in each benchm
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import platform
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 ROOT = Path(__file__).resolve().parents[1]
 PEERS = Path(__file__).resolve().parent / ".peers"  # environments of the peers that are packages
@@ -38,6 +40,29 @@ class Watched:
 def tell(text: str) -> None:
     """Say how it goes, on stderr: stdout is for the table and the last line."""
     print(text, file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def work_folder(asked: Path | None, prefix: str) -> Iterator[Path]:
+    """The folder to work in: the one asked for, which stays and whose finished stages are reused, or one that is thrown away."""
+    if asked is not None:
+        asked.mkdir(parents=True, exist_ok=True)
+        yield asked.resolve()
+        return
+    with tempfile.TemporaryDirectory(prefix=prefix) as folder:
+        yield Path(folder)
+
+
+def figures_of_stage(run: Path, stage: str) -> dict[str, Any]:
+    """The figures that a finished stage of a run recorded."""
+    record: dict[str, Any] = json.loads((run / stage / "trivium" / "stage.json").read_text(encoding="utf-8"))
+    figures: dict[str, Any] = record["figures"]
+    return figures
+
+
+def cpu_seconds(run: Path, *stages: str) -> float:
+    """Processor seconds of these stages' training, all threads together; looks and measuring left out."""
+    return sum(float(figures_of_stage(run, stage)["cpu_seconds"]) for stage in stages)
 
 
 def machine(threads: int = 0) -> str:
@@ -138,7 +163,7 @@ def start(
             stdout=output,
             stderr=output,
             env={**os.environ, "PYTHONPATH": str(ROOT / "src"), **(environment or {})},
-            start_new_session=True,
+            process_group=0,
         )
 
 

@@ -1,7 +1,7 @@
 """Masked models: speed against the Hugging Face Trainer, and what is learned of film reviews and of the little world.
 
     python benchmarks/mlm.py --reviews movie_reviews.zip [--only speed reviews world] [--seeds 0 1 2] [--threads 2]
-        [--quick]
+        [--work DIR] [--quick]
 
 `mlm_vs_hf` is samples a second against the Trainer with `BertForMaskedLM`, on the CPU, in turn. Both sides train a BERT of the
 same sizes on the same rows: the reviews' sentences (one a line), at their own lengths, framed by the same tokenizer, 15% of
@@ -10,9 +10,13 @@ Trainer's `default` is float32 and rows as they come; its `best`, of `mlm_vs_hf_
 length.
 
 `movie_masked_accuracy` is the share of hidden tokens that are found in reviews held out (a tenth of the documents, 15% of
-their tokens hidden), after `MINUTES` CPU minutes of training (seconds times threads, evaluation left out), vocabulary 4,096.
+their tokens hidden), after `MINUTES` CPU minutes of training (processor seconds of all threads, evaluation left out), vocabulary
+4,096.
 `nsp_accuracy` is that of telling the next text from another in held-out pairs of the built-in world, by a BERT-shaped model
 (it is told which of the two texts a token is of), beside the share of the commoner answer.
+
+With `--work` the runs stay in DIR, and what is finished there is not done again: an interrupted measurement goes on, and a seed
+can be added.
 """
 
 from __future__ import annotations
@@ -31,7 +35,7 @@ from typing import Any
 import yaml
 
 from figures import Figure, finish
-from measure import TRIVIUM, interleave, machine, offline, tell, watch
+from measure import TRIVIUM, figures_of_stage, interleave, machine, offline, tell, watch, work_folder
 
 SIDES = Path(__file__).resolve().parent / "sides"
 SIZES = {"width": 256, "layers": 4, "heads": 8, "length": 128, "rows": 32}
@@ -87,19 +91,23 @@ class Bench:
         """The reviews, one JSON object a line."""
         return self.work / "reviews.jsonl"
 
-    def prepare(self) -> None:
-        """Unpack the reviews; write their sentences as a marked shard and as framed rows, with one tokenizer."""
+    def texts(self) -> list[str]:
+        """The reviews, which are also left in `documents`."""
+        with zipfile.ZipFile(self.reviews) as archive:
+            names = sorted(name for name in archive.namelist() if name.endswith(".txt"))
+            texts = [archive.read(name).decode("utf-8", errors="replace") for name in names]
+        with open(self.documents, "w", encoding="utf-8") as file:
+            file.writelines(json.dumps({"text": text}) + "\n" for text in texts)
+        return texts
+
+    def prepare(self, texts: Sequence[str]) -> None:
+        """Write the reviews' sentences as a marked shard and as framed rows, with one tokenizer: the sides' data."""
         import numpy
 
         from trivium.data.sentences import marks_of
         from trivium.data.shards import write_shard
         from trivium.tokenizer import train
 
-        with zipfile.ZipFile(self.reviews) as archive:
-            names = sorted(name for name in archive.namelist() if name.endswith(".txt"))
-            texts = [archive.read(name).decode("utf-8", errors="replace") for name in names]
-        with open(self.documents, "w", encoding="utf-8") as file:
-            file.writelines(json.dumps({"text": text}) + "\n" for text in texts)
         data = self.work / "data"
         tokenizer = train(texts, 8192, masked=True)
         tokenizer.save(data, SIZES["length"], types=True)
@@ -133,37 +141,29 @@ class Bench:
 
         return run
 
-    def recipe(self, name: str, recipe: dict[str, Any], until: str = "pretrain") -> dict[str, Any]:
-        """Run a recipe up to a stage and give that stage's record."""
+    def recipe(self, name: str, recipe: dict[str, Any]) -> dict[str, Any]:
+        """Run a recipe up to its pre-training and give the figures of that."""
         path = self.work / f"{name}.yaml"
         path.write_text(yaml.safe_dump({"name": name, "threads": self.threads, **recipe}), encoding="utf-8")
-        command = [*TRIVIUM, "run", str(path), "--until", until, "--runs", str(self.work / "runs")]
+        command = [*TRIVIUM, "run", str(path), "--until", "pretrain", "--runs", str(self.work / "runs")]
         watch(command, self.work / f"{name}.log", environment=self.environment)
-        record: dict[str, Any] = json.loads(
-            (self.work / "runs" / name / until / "trivium" / "stage.json").read_text("utf-8")
-        )
-        return record
+        return figures_of_stage(self.work / "runs" / name, "pretrain")
 
     def found(self, seed: int) -> dict[str, float]:
         """Figures of the reviews' model after its minutes: as many steps as a short trial says that they hold."""
         gather = {"sources": [{"kind": "files", "path": str(self.documents), "split": "documents"}], "valid_share": 0.1}
         trial = {**REVIEWS["pretrain"], "steps": TRIAL_STEPS, "evaluate_rows": 8}
         plain = {"seed": seed, "gather": gather, "tokenize": REVIEWS["tokenize"]}
-        took = self.recipe(f"trial-{seed}", {**plain, "pretrain": trial})["figures"]["training_seconds"]
+        took = self.recipe(f"trial-{seed}", {**plain, "pretrain": trial})["cpu_seconds"]
         budget = 60 * (QUICK_MINUTES if self.quick else MINUTES)
-        steps = max(1, int(budget / (took / TRIAL_STEPS * self.threads)))
+        steps = max(1, int(budget / (took / TRIAL_STEPS)))
         tell(f"reviews, seed {seed}: {steps:,} steps in {budget / 60:g} CPU minutes")
-        figures: dict[str, float] = self.recipe(
-            f"reviews-{seed}", {**plain, "pretrain": {**REVIEWS["pretrain"], "steps": steps}}
-        )["figures"]
-        return figures
+        return self.recipe(f"reviews-{seed}", {**plain, "pretrain": {**REVIEWS["pretrain"], "steps": steps}})
 
     def told(self, seed: int) -> dict[str, float]:
         """Figures of the world's model."""
         steps = 40 if self.quick else WORLD["pretrain"]["steps"]
-        recipe = {"seed": seed, **WORLD, "pretrain": {**WORLD["pretrain"], "steps": steps}}
-        figures: dict[str, float] = self.recipe(f"world-{seed}", recipe)["figures"]
-        return figures
+        return self.recipe(f"world-{seed}", {"seed": seed, **WORLD, "pretrain": {**WORLD["pretrain"], "steps": steps}})
 
 
 def speed_figures(speeds: dict[str, list[float]], seeds: Sequence[int]) -> list[Figure]:
@@ -186,8 +186,8 @@ def review_figure(reviews: Sequence[dict[str, float]], seeds: Sequence[int]) -> 
     """What was learned of the reviews."""
     unigram = statistics.median(row["unigram_loss"] for row in reviews)
     loss = statistics.median(row["valid_loss"] for row in reviews)
-    cpu = statistics.median(row["training_seconds"] for row in reviews)
-    note = f"{cpu:.0f} s of training; loss {loss:.2f} nats, of frequencies alone {unigram:.2f}"
+    cpu = statistics.median(row["cpu_seconds"] for row in reviews)
+    note = f"{cpu:.0f} CPU seconds of training; loss {loss:.2f} nats, of frequencies alone {unigram:.2f}"
     found = [row["masked_accuracy"] for row in reviews]
     return Figure("movie_masked_accuracy", found, seeds, bar=0.36, aim=0.40, note=note)
 
@@ -195,7 +195,8 @@ def review_figure(reviews: Sequence[dict[str, float]], seeds: Sequence[int]) -> 
 def world_figure(world: Sequence[dict[str, float]], seeds: Sequence[int]) -> Figure:
     """What was learned of the world's pairs."""
     majority = statistics.median(row["pair_majority"] for row in world)
-    note = f"the commoner answer is {majority:.1%} of the held-out pairs"
+    cpu = statistics.median(row["cpu_seconds"] for row in world)
+    note = f"the commoner answer is {majority:.1%} of the held-out pairs; {cpu:.0f} CPU seconds of training"
     return Figure("nsp_accuracy", [row["pair_accuracy"] for row in world], seeds, bar=0.90, aim=0.97, note=note)
 
 
@@ -206,22 +207,24 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--work", type=Path, metavar="DIR", help="keep the runs there, and reuse what is finished")
     parser.add_argument("--quick", action="store_true", help="one seed, few steps")
     given = parser.parse_args()
     if not given.reviews.is_file():
         sys.exit(f"{given.reviews}: there is no such file; give --reviews the movie_reviews.zip of nltk_data")
     seeds = given.seeds[:1] if given.quick else given.seeds
     where = machine(given.threads)
-    with tempfile.TemporaryDirectory(prefix="trivium-mlm-") as folder:
-        bench = Bench(given.reviews.resolve(), Path(folder), given.threads, given.quick)
-        bench.prepare()
-        sides = {
-            "Trivium": bench.speed("mlm_trivium"),
-            "Trainer default": bench.speed("mlm_transformers"),
-            "Trainer best": bench.speed("mlm_transformers", "--best"),
-        }
+    with work_folder(given.work, "trivium-mlm-") as folder:
+        bench = Bench(given.reviews.resolve(), folder, given.threads, given.quick)
+        texts = bench.texts()
         figures: list[Figure] = []
         if "speed" in given.only:
+            bench.prepare(texts)
+            sides = {
+                "Trivium": bench.speed("mlm_trivium"),
+                "Trainer default": bench.speed("mlm_transformers"),
+                "Trainer best": bench.speed("mlm_transformers", "--best"),
+            }
             figures += speed_figures(interleave(sides, seeds), seeds)
         if "reviews" in given.only:
             figures.append(review_figure(interleave({"reviews": bench.found}, seeds)["reviews"], seeds))

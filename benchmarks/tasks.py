@@ -1,7 +1,7 @@
 """Fine-tuning on tasks: speed beside Hugging Face's Trainer, scores beside classical methods, and what pre-training gives.
 
     python benchmarks/tasks.py --data DIR [--only world movie tags banking speed] [--seeds 0 1 2] [--folds 10] [--threads 2]
-        [--quick]
+        [--work DIR] [--quick]
 
 DIR holds movie_reviews/movie_reviews.zip, wnut17/ and banking77/ as their publishers give them; `world` and `speed` need only
 banking77 or nothing. Every score is that of test items, measured once, at the end, by the run itself; what was tuned was
@@ -18,6 +18,8 @@ reviews, whose ten folds share one pre-training on the unlabelled text of all.
 - speed: items a second of one training step of classification, ours over Trainer's with BertForSequenceClassification, same
   sizes and items, in turn; Trainer pads each batch to its longest row, as its documentation does.
 
+With `--work` the runs stay in that folder, and what is finished there is not done again: an interrupted measurement goes on, and
+a seed can be added. CPU seconds are those of training, of all threads together, looks and measuring left out.
 `--quick` takes one seed and few steps: it shows that everything runs, its figures say nothing.
 """
 
@@ -27,7 +29,6 @@ import argparse
 import json
 import statistics
 import sys
-import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
@@ -39,7 +40,7 @@ from typing import Any
 import yaml
 
 from figures import Figure, finish
-from measure import ROOT, TRIVIUM, machine, tell, watch
+from measure import ROOT, TRIVIUM, cpu_seconds, machine, tell, watch, work_folder
 
 FOLDS = 10
 LABELLED = 300
@@ -111,9 +112,15 @@ def world(bench: Bench, seeds: Sequence[int]) -> list[Figure]:
     figures = []
     for task, (key, bar, aim) in bars.items():
         found = [scores_of(run, f"finetune-{task}") for run in runs]
-        note = f"{found[0]['main']} on held-out entities; best baseline {best_baseline(found):.3f}"
+        spent = cpu_told(runs, "pretrain", f"finetune-{task}")
+        note = f"{found[0]['main']} on held-out entities; best baseline {best_baseline(found):.3f}; {spent}"
         figures.append(Figure(key, [main_of(one) for one in found], seeds, bar=bar, aim=aim, note=note))
     return figures
+
+
+def cpu_told(runs: Sequence[Path], *stages: str) -> str:
+    """The CPU seconds of these stages, the median over the runs, in words."""
+    return f"{statistics.median(cpu_seconds(run, *stages) for run in runs):.0f} CPU seconds of training"
 
 
 def best_baseline(found: Sequence[Mapping[str, Any]]) -> float:
@@ -148,12 +155,13 @@ def movie(bench: Bench, seeds: Sequence[int]) -> list[Figure]:
         more = {"epochs": 0.05, "least_steps": 2} if bench.quick else {"epochs": 4}
         recipe[f"finetune-fold{fold}"] = tune({"kind": "classify", "data": data}, **more)
     gaps, own = [], []
-    for seed in seeds:
-        run = bench.run("movie", recipe, seed)
+    runs = [bench.run("movie", recipe, seed) for seed in seeds]
+    for run in runs:
         found = [scores_of(run, f"finetune-fold{fold}") for fold in folds]
         own.append(statistics.mean(main_of(one) for one in found))
         gaps.append(100 * statistics.mean(main_of(one) - main_of(one, "tfidf_logistic_regression") for one in found))
-    note = f"mean of {len(folds)} of {FOLDS} folds; ours {statistics.median(own):.4f}"
+    spent = cpu_told(runs, "pretrain", *(f"finetune-fold{fold}" for fold in folds))
+    note = f"mean of {len(folds)} of {FOLDS} folds; ours {statistics.median(own):.4f}; {spent}"
     return [Figure("movie_sentiment_minus_tfidf", gaps, seeds, "points", bar=-3, aim=0, note=note)]
 
 
@@ -183,8 +191,9 @@ def tags(bench: Bench, seeds: Sequence[int]) -> list[Figure]:
         "pretrain": encoder(20 if bench.quick else 1000, 64, 48, 256),
         "finetune-wnut": tune(task, **more),
     }
-    found = [scores_of(bench.run("tags", recipe, seed), "finetune-wnut") for seed in seeds]
-    note = f"best baseline {best_baseline(found):.3f}"
+    runs = [bench.run("tags", recipe, seed) for seed in seeds]
+    found = [scores_of(run, "finetune-wnut") for run in runs]
+    note = f"best baseline {best_baseline(found):.3f}; {cpu_told(runs, 'pretrain', 'finetune-wnut')}"
     return [
         Figure("wnut17_f1", [main_of(one) for one in found], seeds, bar=0.15, aim=0.25, note=note),
         gain(bench),
@@ -208,7 +217,7 @@ def gain(bench: Bench) -> Figure:
         "rates": [] if bench.quick else [0.001, 0.003],
         **({"epochs": 0.1, "least_steps": 2} if bench.quick else {"epochs": 20}),
     }
-    run = bench.run("gain", recipe, 0)
+    run = bench.run("world", recipe, 0)  # beside the tasks of the world, on the same model
     told = json.loads((run / "transfer" / "transfer.json").read_text(encoding="utf-8"))
     points = {(row["arm"], row["seed"]): 100 * row["value"] for row in told["rows"] if row["labels"] == LABELLED}
     found = [points["full", draw] - points["scratch", draw] for draw in range(draws)]
@@ -239,8 +248,9 @@ def banking(bench: Bench, seeds: Sequence[int]) -> list[Figure]:
         "pretrain": encoder(20 if bench.quick else 1200, 64, 64, 128),
         "finetune-banking": tune(task, **more),
     }
-    found = [scores_of(bench.run("banking", recipe, seed), "finetune-banking") for seed in seeds]
-    note = f"best baseline {best_baseline(found):.3f}"
+    runs = [bench.run("banking", recipe, seed) for seed in seeds]
+    found = [scores_of(run, "finetune-banking") for run in runs]
+    note = f"best baseline {best_baseline(found):.3f}; {cpu_told(runs, 'pretrain', 'finetune-banking')}"
     return [Figure("banking77_accuracy", [main_of(one) for one in found], seeds, bar=0.86, aim=0.91, note=note)]
 
 
@@ -289,6 +299,7 @@ def main() -> None:
         "--folds", type=int, default=FOLDS, choices=range(1, FOLDS + 1), help="of the movie reviews, for fewer"
     )
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--work", type=Path, metavar="DIR", help="keep the runs there, and reuse what is finished")
     parser.add_argument("--quick", action="store_true", help="one seed and few steps")
     arguments = parser.parse_args()
     needed = {
@@ -303,9 +314,9 @@ def main() -> None:
     seeds = arguments.seeds[:1] if arguments.quick else arguments.seeds
     where = machine(arguments.threads)
     parts = {"world": world, "movie": movie, "tags": tags, "banking": banking, "speed": speed}
-    with tempfile.TemporaryDirectory(prefix="trivium-tasks-") as folder:
+    with work_folder(arguments.work, "trivium-tasks-") as folder:
         bench = Bench(
-            arguments.data.resolve(), Path(folder), arguments.threads, arguments.draws, arguments.folds, arguments.quick
+            arguments.data.resolve(), folder, arguments.threads, arguments.draws, arguments.folds, arguments.quick
         )
         figures = [figure for name in arguments.only for figure in parts[name](bench, seeds)]
     if arguments.quick:

@@ -17,16 +17,18 @@ from trivium.model.transformer import Transformer
 
 
 class Stopwatch:
-    """Seconds since its making, lap by lap."""
+    """Seconds since its making, lap by lap; `cpu` are those that processors spent on this process until the last lap."""
 
     def __init__(self) -> None:
-        self._last = time.perf_counter()
+        self._last, self._begun = time.perf_counter(), time.process_time()
         self.laps: dict[str, float] = {}
+        self.cpu = 0.0
 
     def lap(self, name: str) -> None:
         """What has passed since the lap before was `name`."""
         now = time.perf_counter()
         self.laps[name], self._last = now - self._last, now
+        self.cpu = time.process_time() - self._begun
 
     @property
     def seconds(self) -> float:
@@ -36,11 +38,13 @@ class Stopwatch:
 
 @dataclass(frozen=True)
 class Effort:
-    """Of this process's part of a step. `laps` are seconds of data, model (forwards and backwards) and optimizer; `positions`
-    were computed, `padding` of them without need, `supervised` with a loss; `flops` are the model's operations, of Muon's
-    `muon_share` more. `peak_bytes` is the most memory that was ever held. `at` is when the step was done."""
+    """Of this process's part of a step. `laps` are seconds of data, model (forwards and backwards) and optimizer, `cpu` those
+    that processors spent on them, all threads together; `positions` were computed, `padding` of them without need, `supervised`
+    with a loss; `flops` are the model's operations, of Muon's `muon_share` more. `peak_bytes` is the most memory that was ever
+    held. `at` is when the step was done."""
 
     laps: dict[str, float] = field(default_factory=dict)
+    cpu: float = 0.0
     positions: int = 0
     padding: int | None = None
     supervised: int = 0
@@ -69,6 +73,7 @@ def effort_of(
         flops += tokens.numel() * (model.shape.flops_per_token(tokens.shape[1]) - head) + learned * head
     return Effort(
         laps=watch.laps,
+        cpu=watch.cpu,
         positions=positions,
         padding=None if pad is None else padding,
         supervised=supervised,

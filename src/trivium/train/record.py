@@ -59,13 +59,14 @@ class Recorder:
         self.context.report(Progress(self.context.folder.name, row.step, self.steps, figures=shown))
 
     def figures(self) -> dict[str, Any]:
-        """What was counted, training seconds and speed over the whole stage, interruptions included."""
+        """What was counted, training seconds, those of processors and speed over the whole stage, interruptions included."""
         rows = read_metrics(self.path)
         seconds = rows[-1]["seconds"] if rows else 0.0
         return {
             "steps": rows[-1]["step"] if rows else 0,
             self.unit: int(self._counted),
             "training_seconds": seconds,
+            "cpu_seconds": round(sum(row.get("seconds_cpu", 0.0) for row in rows), 3),
             f"{self.unit}_per_second": round(self._counted / max(seconds, 1e-9)),
         }
 
@@ -73,6 +74,8 @@ class Recorder:
 def told(effort: Effort) -> dict[str, float]:
     """What a step took, as the metrics hold it."""
     figures: dict[str, float] = {f"seconds_{name}": round(seconds, 4) for name, seconds in effort.laps.items()}
+    if effort.cpu:
+        figures["seconds_cpu"] = round(effort.cpu, 4)
     if effort.positions:
         figures["gflops_per_second"] = round(effort.flops / sum(effort.laps.values()) / 1e9, 1)
         figures["supervised_share"] = round(effort.supervised / effort.positions, 4)
