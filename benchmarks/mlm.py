@@ -51,7 +51,7 @@ REVIEWS: dict[str, dict[str, Any]] = {
         "masking": {"rate": 0.3},
         "batch_size": 32,
         "length": 128,
-        "model": {"hidden_size": 192, "num_layers": 4, "num_heads": 6, "num_kv_heads": 6, "intermediate_size": 512},
+        "model": {"hidden_size": 160, "num_layers": 3, "num_heads": 5, "num_kv_heads": 5, "intermediate_size": 448},
         "optimizer": {"adam_learning_rate": 0.006, "momentum": 0.95, "beta2": 0.95},
         "evaluate_every": 1_000_000,
     },
@@ -68,7 +68,8 @@ WORLD: dict[str, dict[str, Any]] = {
         "length": 64,
         "model": {"family": "bert"},
         "optimizer": {"adam_learning_rate": 0.008, "momentum": 0.9, "beta2": 0.95},
-        "evaluate_every": 1_000_000,
+        "evaluate_every": 400,
+        "evaluate_rows": 512,
     },
 }
 

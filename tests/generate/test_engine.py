@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from typing import Any
 
+import numpy
 import pytest
 import torch
 
 from tests.model.shapes import SHAPE, random_model
 from tests.reference.decoding import greedy
 from trivium.base.errors import UserError
+from trivium.data.conversations import ConversationBatches, Conversations
 from trivium.generate.engine import Engine, Request
 from trivium.generate.sampling import Sampling, draw, keep_likely
 from trivium.loss.language import token_log_probabilities
+from trivium.train.step import next_token_loss
 
 STOPS = frozenset(range(0, SHAPE.vocab_size, 6))
 
@@ -34,6 +39,37 @@ def test_greedy_decoding_with_joining_and_leaving_rows_equals_the_slow_twin() ->
         assert row.ended == (expected[-1] in STOPS)
         lengths.add(len(expected))
     assert len(lengths) > 1  # otherwise nothing ever left early
+
+
+@pytest.mark.parametrize("fair", [True, False])
+@pytest.mark.parametrize("more", [{}, {"windows": (3, 0, 5)}, {"norm": "layer", "query_key_norm": False}])
+def test_a_prompt_that_sees_itself_whole_equals_the_slow_twin(more: dict[str, Any], fair: bool) -> None:
+    model = random_model(replace(SHAPE, **more))
+    asked = prompts(9)
+    long = tuple(range(20, 41))  # longer than what two prompts must share for a copy
+    asked += [long, (*long[:18], 3), asked[0], long]
+    session = Engine(model, STOPS, slots=4, prefix=True).open(Sampling(6, 0.0), fair=fair)
+    rows = [session.add(Request(prompt))[0] for prompt in asked]
+    while session.busy:
+        session.step()
+    told = [greedy(model, prompt, STOPS, 6, whole=True) for prompt in asked]
+    assert [row.tokens for row in rows] == told
+    assert told != [greedy(model, prompt, STOPS, 6) for prompt in asked]  # the other way to read tells other things
+
+
+def test_what_is_written_after_a_whole_prompt_is_as_likely_as_in_training() -> None:
+    model, asked = random_model(), prompts(7)
+    engine = Engine(model, STOPS, prefix=True)
+    rows = [row for (row,) in engine.run([Request(prompt) for prompt in asked], Sampling(9, 1.0), seed=2)]
+    texts = [numpy.array([*row.prompt, *row.tokens], numpy.int32) for row in rows]
+    learned = [numpy.arange(len(text)) >= len(row.prompt) for text, row in zip(texts, rows, strict=True)]
+    starts = numpy.cumsum([0, *map(len, texts)])
+    lesson = Conversations(numpy.concatenate(texts), numpy.concatenate(learned), starts, pad=0, dropped=0)
+    with torch.no_grad():
+        for prefix in (True, False):
+            (batch,) = ConversationBatches(lesson, len(lesson.tokens), 0, parts=1, prefix=prefix).batches(0)
+            loss = next_token_loss(model, batch).item()
+            assert (loss == pytest.approx(-sum(sum(row.logprobs) for row in rows), rel=1e-4)) == prefix
 
 
 def test_sampled_rows_do_not_depend_on_their_neighbours() -> None:

@@ -203,6 +203,18 @@ def test_weights_that_are_missing_or_of_no_family_are_listed_and_refused(tmp_pat
         load(tmp_path)
 
 
+def test_a_head_of_another_shape_is_named_and_refused_but_a_new_one_may_stand_there(tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    saved(tmp_path, "bert", "sequence")
+    path = tmp_path / "model.safetensors"
+    weights = load_file(path)
+    save_file(weights | {"classifier.weight": weights["classifier.weight"][:3].clone()}, path)
+    with pytest.raises(CheckpointError, match=r"classifier\.weight has shape \(3, 24\), expected \(5, 24\)"):
+        load(tmp_path)
+    assert load(tmp_path, "sequence", ("a", "b"), fresh=True).head.labels == ("a", "b")
+
+
 def test_a_pickle_is_refused_with_how_to_convert_it(tmp_path: Path) -> None:
     saved(tmp_path, "bert", "masked")
     (tmp_path / "model.safetensors").rename(tmp_path / "pytorch_model.bin")

@@ -10,22 +10,30 @@ from typing import Any
 
 import pytest
 import torch
+from pydantic import ValidationError
 
 from trivium.base.device import choose_machine
-from trivium.base.errors import Interrupted
+from trivium.base.errors import Interrupted, UserError
 from trivium.base.progress import Context
 from trivium.data.tasks import read
 from trivium.data.tasks.batches import TaskBatches, prepare
+from trivium.evaluate.in_context import ask
+from trivium.evaluate.prompted import load_prompted
+from trivium.evaluate.readers import CausalReader
+from trivium.generate.generator import Generator
 from trivium.model.architecture import Architecture
 from trivium.model.folder import load
 from trivium.model.initialise import initialise
 from trivium.model.transformer import Transformer
+from trivium.predict.passes import head_outputs
 from trivium.predict.predictor import Predictor, load_predictor
 from trivium.stages import finetune_task
 from trivium.stages.finetune_task import FinetuneTaskSettings
+from trivium.task.asking import Asking
 from trivium.task.declaration import Task
 from trivium.tokenizer import Tokenizer
 from trivium.tokenizer import train as train_tokenizer
+from trivium.tokenizer.rows import text_rows
 from trivium.train.record import save_model_folder
 from trivium.train.step import accumulate
 from trivium.train.task_step import supervised_weight
@@ -136,8 +144,35 @@ def test_answers_are_found_in_the_context_and_silence_is_learned(base: Path, mat
         assert item.context[one.start : one.end] == one.text  # type: ignore[union-attr]
 
 
-def test_a_text_is_written_until_its_end(base: Path, tmp_path: Path) -> None:
-    prompt = {"template": "{source}\n=>", "max_new_tokens": 24}
+def test_a_long_text_is_labelled_by_all_its_windows_and_counts_as_one(base: Path) -> None:
+    task = world("sentiment", views={"head": {"windows": True, "dropout": 0.0}})
+    chosen = settings(task, epochs=2)
+    assert isinstance(chosen.task, Task)
+    splits = read(chosen.task, 0)
+    setup = setup_of(base, chosen, splits.names)
+    items = [replace(item, text=" ".join([item.text] * times)) for times, item in enumerate(splits.train[:8], 1)]  # type: ignore[call-arg, union-attr]
+    model, _ = train(setup, items, Context(folder=base.parent / "long", inputs={}))
+    reader = Predictor(model, setup.tokenizer, chosen.task, setup.machine)
+    assert len(text_rows(setup.tokenizer, items[-1].text, None, reader.limit, windows=True)) > 1  # type: ignore[union-attr]
+    cut = Predictor(model, setup.tokenizer, Task.model_validate(world("sentiment")), setup.machine)
+    told = reader.logits(items)  # type: ignore[arg-type]
+    for item, row in zip(items, told, strict=True):
+        windows = text_rows(setup.tokenizer, item.text, None, reader.limit, windows=True)  # type: ignore[union-attr]
+        alone = [head_outputs(model, [one], setup.tokenizer.pad, setup.machine)[0].numpy() for one in windows]
+        assert row == pytest.approx(sum(alone) / len(alone), abs=1e-5)
+    assert abs(told[-1] - cut.logits(items)[-1]).max() > 1e-4  # type: ignore[arg-type]
+    lesson = prepare(chosen.task, splits.names, items, setup.tokenizer, reader.limit)
+    assert sum(one.weight for one in lesson.rows) == pytest.approx(len(items)) and len(lesson.rows) > len(items)
+    assert not lesson.shortened
+    assert "leave length out" in settings(task, length=64).faults(chosen.task)[0]
+    pair = {**world("sentiment", views={"head": {"windows": True}}), "columns": {"second": "other"}}
+    with pytest.raises(ValidationError, match="two texts of an item are read in one row"):
+        Task.model_validate(pair)
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_text_is_written_until_its_end(base: Path, tmp_path: Path, whole: bool) -> None:
+    prompt = {"template": "{source}\n=>", "max_new_tokens": 24, "prefix_attention": whole}
     task = world("headlines", views={"prompt": prompt})
     task["data"]["test"] = 8
     figures, scores = run(base, tmp_path / "w", settings(task, epochs=2))
@@ -152,7 +187,24 @@ def test_a_text_is_written_until_its_end(base: Path, tmp_path: Path) -> None:
             ends += int(learned[-1] == setup.tokenizer.end_of_text)
             text = setup.tokenizer.decode(batch.tokens[row][: int(batch.weights[row].nonzero()[0]) + 1].tolist())
             assert text.endswith("\n=>")
+            if whole:
+                seen = torch.arange(batch.tokens.shape[1]) <= int(batch.weights[row].nonzero()[0])
+                assert torch.equal(batch.prefix[row], seen)
     assert ends == 16
+    assert load_prompted(tmp_path / "w", "cpu", 1).generator.engine.prefix == whole
+
+
+def test_only_what_writes_reads_its_prompt_whole(base: Path) -> None:
+    view = {"template": "{text}\n=>", "prefix_attention": True}
+    with pytest.raises(ValidationError, match="only texts are written by it; the kind is classify"):
+        Task.model_validate(world("sentiment", views={"prompt": view}))
+    task = Task.model_validate(
+        world("headlines", views={"prompt": {"template": "{source}\n=>", "prefix_attention": True}})
+    )
+    model, splits = load(base), read(task, 0)
+    reader = CausalReader(Generator(model, Tokenizer.load(base)))
+    with pytest.raises(UserError, match="leave it out of a task that is only asked"):
+        ask(task, splits.names, reader, splits.train, splits.test, Asking())
 
 
 @pytest.mark.parametrize(("task", "weighted"), [("sentiment", True), ("entities", False), ("questions", False)])

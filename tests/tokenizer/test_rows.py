@@ -17,6 +17,7 @@ from trivium.tokenizer.rows import (
     shorten,
     spelled,
     text_row,
+    text_rows,
     windows,
     word_rows,
 )
@@ -116,3 +117,17 @@ def test_a_text_that_is_too_long_says_so() -> None:
     short, long = text_row(TOKENIZER, "a b", None, 16), text_row(TOKENIZER, "a b " * 40, "c", 16)
     assert not short.shortened and long.shortened and len(long.ids) <= 16
     assert max(long.types) == long.types[-1]
+
+
+def test_windows_hold_each_token_of_a_long_text_once_and_are_of_one_length() -> None:
+    text = "a b c d e " * 13
+    rows = text_rows(TOKENIZER, text, None, 16, windows=True)
+    special = set(TOKENIZER.special.values())
+    inside = [[number for number in row.ids if number not in special] for row in rows]
+    assert [number for part in inside for number in part] == TOKENIZER.encode(text)
+    sizes = [len(row.ids) for row in rows]
+    assert len(rows) > 2 and max(sizes) <= 16 and max(sizes) - min(sizes) <= 1
+    assert not any(row.shortened for row in rows)
+    for asked in ({"windows": True, "second": None, "text": "a b"}, {"windows": True, "second": "c", "text": text}):
+        one = {"text": asked["text"], "second": asked["second"], "limit": 16}
+        assert text_rows(TOKENIZER, **one, windows=True) == [text_row(TOKENIZER, **one)]  # type: ignore[arg-type]

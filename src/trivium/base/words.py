@@ -52,7 +52,8 @@ class Batch:
     `weights`: float32 (B, T), 0 where nothing is learned;
     `segments`: int64 (B, T) document number inside the row, or None where a row is one document (padding at the
     right then needs no mask, because a causal model never looks right);
-    `positions`: int64 (B, T), or None for 0..T-1.
+    `positions`: int64 (B, T), or None for 0..T-1;
+    `prefix`: bool (B, T), True on tokens that all of their row sees, or None where a row is read from left to right.
     """
 
     tokens: Tensor
@@ -60,6 +61,7 @@ class Batch:
     weights: Tensor
     segments: Tensor | None = None
     positions: Tensor | None = None
+    prefix: Tensor | None = None
 
 
 @dataclass(frozen=True)

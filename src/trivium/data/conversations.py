@@ -129,10 +129,13 @@ class ConversationBatches:
         seed: int,
         parts: int = PARTS,
         ranks: Ranks = ALONE,
+        *,
+        prefix: bool = False,
     ) -> None:
         """A step has as many rows as have about `tokens_per_step` tokens on average; the share of process `ranks` is cut
-        into `parts` batches. Raises UserError where there are more processes than rows."""
-        self.conversations, self.seed, self.ranks = conversations, seed, ranks
+        into `parts` batches. With `prefix` what stands before the first learned token is seen by all of its row. Raises
+        UserError where there are more processes than rows."""
+        self.conversations, self.seed, self.ranks, self.prefix = conversations, seed, ranks, prefix
         mean = len(conversations.tokens) / len(conversations)
         self.rows_per_step = max(1, round(tokens_per_step / mean))
         ranks.parts(self.rows_per_step, self.rows_per_step)
@@ -162,12 +165,15 @@ class ConversationBatches:
         width = _width(int(source.lengths[rows].max())) + 1
         tokens = numpy.full((len(rows), width), source.pad, numpy.int64)  # (B, T + 1)
         weights = numpy.zeros((len(rows), width), numpy.float32)  # (B, T + 1)
+        before = numpy.zeros((len(rows), width), bool)  # (B, T + 1)
         for place, row in enumerate(rows.tolist()):
             start, end = source.starts[row], source.starts[row + 1]
             tokens[place, : end - start] = source.tokens[start:end]
             weights[place, : end - start] = source.learned[start:end]
-        pieces = (tokens[:, :-1], tokens[:, 1:], weights[:, 1:])  # (B, T) each
-        return Batch(*(torch.from_numpy(numpy.ascontiguousarray(piece)) for piece in pieces))
+            before[place, : int(source.learned[start:end].argmax())] = True
+        pieces = (tokens[:, :-1], tokens[:, 1:], weights[:, 1:], before[:, :-1])  # (B, T) each
+        *read, seen = (torch.from_numpy(numpy.ascontiguousarray(piece)) for piece in pieces)
+        return Batch(*read, prefix=seen if self.prefix else None)
 
 
 def _width(longest: int) -> int:

@@ -145,6 +145,11 @@ def _view(task: Task, reader: Reader, asking: Asking) -> str:
     view = asking.view
     if view == "auto":
         view = "cloze" if reader.masked and views.cloze is not None else "prompt"
+    if task.sees_prompt_whole:
+        raise UserError(
+            "views.prompt.prefix_attention is for a model that was trained so; without training it would read the prompt "
+            "as it never did: leave it out of a task that is only asked"
+        )
     if getattr(views, view) is None:
         kinds = " and ".join(PROMPTED)
         raise UserError(f"the task has no views.{view}, so it cannot be asked in words; {kinds} tasks can have one")

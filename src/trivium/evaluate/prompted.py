@@ -26,6 +26,7 @@ class Prompted:
 
     def __init__(self, generator: Generator, task: Task, names: Sequence[str]) -> None:
         self.generator, self.task, self.names = generator, task, tuple(names)
+        generator.engine.prefix = task.sees_prompt_whole  # as it was trained
         assert task.views.prompt is not None
         self._longest = task.views.prompt.max_new_tokens
 

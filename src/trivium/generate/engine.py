@@ -25,12 +25,20 @@ class Engine:
     In float32 log-probabilities are those of the model to rounding, and a session's weights are those of the time when it was
     opened. In bfloat16, which is faster where the processor has it, log-probabilities are off by some thousandths, and the
     weights are copies from the first session, or from the first after `renew`. They must not change while one is in use.
+    With `prefix` the tokens of a prompt see all of it, as a model that was trained so needs it.
     """
 
     def __init__(
-        self, model: Transformer, stops: Iterable[int], slots: int = 128, dtype: torch.dtype = torch.float32
+        self,
+        model: Transformer,
+        stops: Iterable[int],
+        slots: int = 128,
+        dtype: torch.dtype = torch.float32,
+        *,
+        prefix: bool = False,
     ) -> None:
         self.model, self.stops, self.slots, self.dtype = model, frozenset(stops), slots, dtype
+        self.prefix = prefix
         self._copies: Pass | None = None
 
     def renew(self) -> None:
@@ -53,7 +61,7 @@ class Engine:
         """A session; `sampling` and `seed` are those of requests that bring none. A `fair` one is for requests that come
         at any time, see `session`."""
         default = sampling or Sampling(), seed
-        return Session(self._pass(), self.model.shape, self.stops, self.slots, default, fair=fair)
+        return Session(self._pass(), self.model.shape, self.stops, self.slots, default, fair=fair, prefix=self.prefix)
 
     def run(self, requests: Sequence[Request], sampling: Sampling, seed: int, first: int = 0) -> list[list[Row]]:
         """All answers, by request and sample. The first request draws as number `first` of this seed does, whatever

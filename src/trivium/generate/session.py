@@ -56,9 +56,10 @@ class Session:
         default: tuple[Sampling, int],
         *,
         fair: bool,
+        prefix: bool = False,
     ) -> None:
         self.shape, self.stops, self.slots = shape, frozenset(stops), slots
-        self.sampling, self.seed, self.fair = *default, fair
+        self.sampling, self.seed, self.fair, self.prefix = *default, fair, prefix
         self._decoding = decode
         self._waiting: deque[Row] = deque()
         self._joining: list[Joining] = []
@@ -204,7 +205,7 @@ class Session:
     def _known(self, prompt: tuple[int, ...]) -> tuple[int, int]:
         """The slot that holds the longest beginning of a prompt, and its length (its last token is computed anyhow)."""
         length = min(len(prompt) - 1, self._book.shape[1])
-        if length < SHARED or not len(self._lengths):
+        if self.prefix or length < SHARED or not len(self._lengths):  # a prefix's keys depend on all of it
             return 0, 0
         same = (self._book[:, :length] == torch.tensor(prompt[:length])).cumprod(dim=1).sum(dim=1)  # (S,)
         shared, slot = torch.minimum(same, self._lengths).max(dim=0)
@@ -227,12 +228,14 @@ class Session:
 
     def _prefill(self) -> list[Row]:
         """Compute a piece of the joining prompts; rows whose prompt is done get their first token."""
-        limit = PIECE if self.fair else PIECES
+        limit = PIECE if self.fair and not self.prefix else PIECES
         for joining in self._joining if self.fair else ():
             source, shared = self._known(joining.rows[0].prompt)
             if not joining.begun and shared > self._held(joining):  # what others have computed since it was admitted
                 self._begin_as(joining.rows[0], source, shared)
         left = {id(joining): len(joining.rows[0].prompt) - self._held(joining) for joining in self._joining}
+        if self.prefix:  # a prompt that sees itself whole is computed in one piece
+            limit = max(limit, *left.values())
         order = self._joining if self.fair else sorted(self._joining, key=lambda joining: left[id(joining)])
         piece, part = 0, list[Joining]()
         for joining in order:  # as many as fit with all padded to the longest
@@ -247,7 +250,7 @@ class Session:
         prompts = torch.tensor([len(joining.rows[0].prompt) for joining in part])
         self._make_room(0, int(held.max()) + piece)
         tokens = self._book[slots[:, None], held[:, None] + torch.arange(piece)]  # (P, T)
-        hidden = self._pass(tokens, held, slots)  # (P, T, D)
+        hidden = self._pass(tokens, held, slots, prompts if self.prefix else None)  # (P, T, D)
         self._lengths[slots] = torch.minimum(held + piece, prompts)
         done = (held + piece >= prompts).nonzero().squeeze(1)
         if not len(done):
@@ -280,10 +283,13 @@ class Session:
         self._lengths[torch.tensor([row.slot for row in rows])] += 1
         return self._advance(rows, self._decoding.logits(hidden))
 
-    def _pass(self, tokens: Tensor, lengths: Tensor, slots: Tensor | None = None) -> Tensor:
-        """Hidden states of `tokens` (B, T) that come after `lengths` (B,) in `slots` (B,), the first ones where None."""
+    def _pass(
+        self, tokens: Tensor, lengths: Tensor, slots: Tensor | None = None, prefix: Tensor | None = None
+    ) -> Tensor:
+        """Hidden states of `tokens` (B, T) that come after `lengths` (B,) in `slots` (B,), the first ones where None; the first
+        `prefix` (B,) tokens of a slot see each other, where it is given."""
         device = self._cache.store.device
-        positions = self._cache.enter(lengths, tokens.shape[1], None if slots is None else slots.to(device))
+        positions = self._cache.enter(lengths, tokens.shape[1], None if slots is None else slots.to(device), prefix)
         return self._decoding.hidden(tokens.to(device), positions, self._cache)
 
     def _advance(self, rows: list[Row], logits: Tensor) -> list[Row]:

@@ -24,6 +24,7 @@ class SlotCache:
         self._rows = self._columns = torch.empty(0, dtype=torch.long)
         self._width = 0
         self._even = False
+        self._prefix: Tensor | None = None
         self._places = self._rows
         self._masks: dict[int, Tensor] = {}
         self._biases: dict[int, Tensor] = {}
@@ -47,10 +48,11 @@ class SlotCache:
         self.store = old.new_zeros((*old.shape[:2], slots, old.shape[3], capacity, old.shape[5]))
         self.store[:, :, : old.shape[2], :, : old.shape[4]] = old
 
-    def enter(self, lengths: Tensor, new: int, slots: Tensor | None = None) -> Tensor:
+    def enter(self, lengths: Tensor, new: int, slots: Tensor | None = None, prefix: Tensor | None = None) -> Tensor:
         """Prepare a pass in which `slots` (B,) (None: the first B), holding `lengths` (B,) tokens, get `new` each.
 
-        Returns the positions (B, new) of the new tokens.
+        The first `prefix` (B,) tokens of a slot, where it is given, are also seen by queries before them. Returns the
+        positions (B, new) of the new tokens.
         """
         lengths = lengths.to(self.store.device)
         positions = lengths[:, None] + torch.arange(new, device=lengths.device)  # (B, T)
@@ -64,6 +66,7 @@ class SlotCache:
             firsts = torch.arange(len(lengths) * heads, device=lengths.device) * self.capacity
             self._places = (firsts.view(-1, heads) + lengths[:, None]).view(-1)  # (B K), for the first new token
         self._masks, self._biases = {}, {}
+        self._prefix = None if prefix is None else prefix.to(lengths.device)
         return positions
 
     def extend(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
@@ -95,12 +98,15 @@ class SlotCache:
         return self._biases[window]
 
     def mask(self, window: int) -> Tensor:
-        """Boolean (B, 1, T, S): what is written and not after the query, of the last `window` tokens (0: of all)."""
+        """Boolean (B, 1, T, S): what is written and not after the query (or in the prefix), no further from it than `window`
+        says (0: all)."""
         if window not in self._masks:
             columns = torch.arange(self._width, device=self._columns.device)
             ahead = columns - self._columns[:, :, None]  # (B, T, S), how far a key lies after its query
             seen = ahead <= 0
-            self._masks[window] = ((seen & (ahead > -window)) if window else seen).unsqueeze(1)
+            if self._prefix is not None:
+                seen = seen | (columns < self._prefix[:, None, None])
+            self._masks[window] = ((seen & (ahead.abs() < window)) if window else seen).unsqueeze(1)
         return self._masks[window]
 
     def fork(self, source: int, targets: Tensor, length: int) -> None:

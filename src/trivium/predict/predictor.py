@@ -29,7 +29,7 @@ from trivium.task.tags import best_sequence, convert, rules, spans_of
 from trivium.task.words import words_in
 from trivium.tokenizer import Tokenizer
 from trivium.tokenizer.letters import SIZE
-from trivium.tokenizer.rows import context_rows, in_question, text_row, word_rows
+from trivium.tokenizer.rows import context_rows, in_question, text_rows, word_rows
 
 TASK_FILE = "trivium/task.json"
 
@@ -67,10 +67,12 @@ class Predictor:
         self.limit: int = model.shape.max_positions
 
     def logits(self, items: Sequence[Labelled]) -> numpy.ndarray[tuple[int, int], numpy.dtype[numpy.float64]]:
-        """(N, L), what the head says of each item before any softmax."""
-        rows = [text_row(self.tokenizer, item.text, item.second, self.limit) for item in items]
-        found = head_outputs(self.model, rows, self.tokenizer.pad, self.machine)
-        return torch.stack(found).double().numpy()
+        """(N, L), what the head says of each item before any softmax, the mean over its windows."""
+        windows = self.task.views.head.windows
+        grouped = [text_rows(self.tokenizer, item.text, item.second, self.limit, windows=windows) for item in items]
+        rows = [row for group in grouped for row in group]
+        found = torch.stack(head_outputs(self.model, rows, self.tokenizer.pad, self.machine)).double()
+        return torch.stack([part.mean(dim=0) for part in found.split([len(group) for group in grouped])]).numpy()
 
     def classify(self, texts: Sequence[str | tuple[str, str] | Labelled]) -> list[Judged]:
         """What each text (or pair of texts) is. Raises UserError for an empty one, or for a pair where one is wanted."""

@@ -60,15 +60,19 @@ PARTS: Mapping[Kind, Mapping[str, str]] = {
 }
 # What of the head's view each kind reads, besides dropout.
 HEAD_OF: Mapping[Kind, tuple[str, ...]] = {
-    "classify": ("pooling", "class_weight", "label_smoothing"),
-    "multilabel": ("pooling",),
-    "regress": ("pooling",),
+    "classify": ("pooling", "windows", "class_weight", "label_smoothing"),
+    "multilabel": ("pooling", "windows"),
+    "regress": ("pooling", "windows"),
     "tag": ("train_as", "spelling", "window_overlap", "class_weight", "label_smoothing"),
     "answer": ("matching", "window_overlap", "longest_answer", "null_threshold"),
     "generate": (),
     "choose": (),
 }
 HEADLESS: tuple[Kind, ...] = ("generate", "choose")  # asked in words only
+WRITING: tuple[Kind, ...] = (
+    "generate",
+    "answer",
+)  # what a decoder writes, rather than chooses, where it is asked in words
 # What a template may read of an item, the first always; and what the target tells.
 PROMPTED: Mapping[Kind, tuple[tuple[str, ...], str]] = {
     "classify": (("text", "second"), "label"),
@@ -114,6 +118,9 @@ class HeadView(Settings):
     pooling: Literal["auto", "mean", "cls", "last"] = Field(
         default="auto", description="of the states into one; auto: mean for an encoder, last for a decoder"
     )
+    windows: bool = Field(
+        default=False, description="a text that is too long is read in windows, whose outputs are averaged; else cut"
+    )
     class_weight: Literal["none", "balanced"] | dict[str, float] = Field(
         default="none", description="of the loss; balanced: every label weighs the same; or a weight a label"
     )
@@ -147,6 +154,10 @@ class PromptView(Settings):
     separator: str = Field(default="\n\n", description="between examples, and before the item itself")
     unanswerable: str = Field(default="unknown", description="what is to be said where the context has no answer")
     max_new_tokens: int = Field(default=64, ge=1, description="of an answer, at most")
+    prefix_attention: bool = Field(
+        default=False,
+        description="tokens of the prompt see all of it, also what follows them; to write texts, by training",
+    )
 
     @property
     def templates(self) -> tuple[str, ...]:
@@ -227,6 +238,8 @@ class Task(Settings):
         for name in HeadView.model_fields:
             if getattr(head, name) != getattr(plain, name) and name not in (*HEAD_OF[self.kind], "dropout"):
                 raise ValueError(f"views.head.{name}: not read by a task of kind {self.kind}")
+        if head.windows and self.is_pair:
+            raise ValueError("views.head.windows: two texts of an item are read in one row; leave it out")
         if self.scheme != "bio" and self.kind != "tag":
             raise ValueError(f"scheme: only tags have one; the kind is {self.kind}")
         if self.kind in HEADLESS and self.views.prompt is None:
@@ -259,6 +272,11 @@ class Task(Settings):
             raise ValueError(f"views.{name}.words: two labels have one word; give each its own")
         if view.words and self.kind != "classify":
             raise ValueError(f"views.{name}.words: only classify has labels to name; the kind is {self.kind}")
+        if isinstance(view, PromptView) and view.prefix_attention and self.kind not in WRITING:
+            kinds = " or ".join(WRITING)
+            raise ValueError(
+                f"views.prompt.prefix_attention: only texts are written by it; the kind is {self.kind}, not {kinds}"
+            )
         if isinstance(view, PromptView) and view.target and _SLOT.findall(view.target) != [told]:
             raise ValueError(f"views.prompt.target: it must hold {{{told}}}, and nothing else in braces")
 
@@ -270,6 +288,11 @@ class Task(Settings):
     def is_pair(self) -> bool:
         """Whether an item is two texts."""
         return bool(self.columns.get("second"))
+
+    @property
+    def sees_prompt_whole(self) -> bool:
+        """Whether a decoder that is taught the task by its prompt reads that in both directions."""
+        return self.views.prompt is not None and self.views.prompt.prefix_attention
 
     @property
     def trained_scheme(self) -> Scheme:

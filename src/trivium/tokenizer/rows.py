@@ -1,8 +1,8 @@
 """Rows of ids for a model with a head: a text, two texts, tagged words, a question with its context.
 
 What is too long for one row is cut into windows that overlap, and every word (or token) of it belongs to the one window
-that shows most of what is around it: nothing is lost and nothing counts twice. Only two texts of one item are shortened,
-the longer one first, and that is told.
+that shows most of what is around it: nothing is lost and nothing counts twice. Only a text that is labelled as a whole may be
+shortened, of two the longer one first, and that is told.
 
 Legend: B rows, T tokens in a row.
 """
@@ -60,6 +60,18 @@ def text_row(tokenizer: Tokenizer, text: str, second: str | None, limit: int) ->
     kept = shorten([len(part) for part in parts], room)
     framed = tokenizer.frame(*(part[:size] for part, size in zip(parts, kept, strict=True)))
     return Row(tuple(framed.ids), tuple(framed.types), shortened=sum(kept) < sum(map(len, parts)))
+
+
+def text_rows(tokenizer: Tokenizer, text: str, second: str | None, limit: int, *, windows: bool) -> list[Row]:
+    """`text_row`; with `windows` one text that is too long is instead cut into as few rows as hold it, of equal length."""
+    ids = tokenizer.encode(text)
+    room = limit - tokenizer.added(False)
+    if not windows or second is not None or len(ids) <= room:
+        return [text_row(tokenizer, text, second, limit)]
+    count = -(-len(ids) // room)
+    cuts = [len(ids) * number // count for number in range(count + 1)]
+    framed = [tokenizer.frame(ids[start:stop]) for start, stop in itertools.pairwise(cuts)]
+    return [Row(tuple(one.ids), tuple(one.types)) for one in framed]
 
 
 def shorten(lengths: Sequence[int], room: int) -> list[int]:

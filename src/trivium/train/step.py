@@ -39,7 +39,7 @@ def on_device(value: Value, device: torch.device) -> Value:
 
 def next_token_loss(model: Transformer, batch: Batch) -> Tensor:
     """Sum over positions of weight * -log p(target), in nats."""
-    hidden = model(batch.tokens, positions=batch.positions, segments=batch.segments)  # (B, T, D)
+    hidden = model(batch.tokens, positions=batch.positions, segments=batch.segments, prefix=batch.prefix)  # (B, T, D)
     if torch.is_autocast_enabled(hidden.device.type):
         hidden = hidden.to(torch.get_autocast_dtype(hidden.device.type))
     return linear_cross_entropy(hidden, model.output_weight, batch.targets, batch.weights)

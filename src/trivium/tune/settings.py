@@ -56,6 +56,8 @@ class TuningSettings(Settings):
         faults = []
         if self.view == "prompt" and task.views.prompt is None:
             faults.append("view is prompt; the task has no views.prompt")
+        if self.length and task.views.head.windows:
+            faults.append("length: with views.head.windows each is as long as the model reads; leave length out")
         if self.view == "head" and task.kind in HEADLESS:
             faults.append(f"view is head; a task of kind {task.kind} is asked in words: leave view out")
         return faults

@@ -114,7 +114,8 @@ def make_job(setup: Setup, items: Sequence[Item], model: Transformer) -> tuple[J
     if not setup.by_head:
         prompts, shortened = prompts_of(setup.task, items, setup.tokenizer, limit)
         size = min(settings.batch_size, len(prompts))
-        told = ConversationBatches(prompts, round(size * len(prompts.tokens) / len(prompts)), setup.seed)
+        tokens, whole = round(size * len(prompts.tokens) / len(prompts)), setup.task.sees_prompt_whole
+        told = ConversationBatches(prompts, tokens, setup.seed, prefix=whole)
         steps = steps_of(settings, len(prompts), size)
         if shortened:
             notes.append(f"{shortened:,} of {len(items):,} sources are longer than {limit} tokens and lost their end")

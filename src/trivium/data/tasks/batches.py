@@ -28,7 +28,7 @@ from trivium.tokenizer.rows import (
     padded,
     prompt_ids,
     spelled,
-    text_row,
+    text_rows,
     word_rows,
 )
 
@@ -74,8 +74,9 @@ def prepare(task: Task, names: Sequence[str], items: Sequence[Item], tokenizer: 
     rows = []
     for item in items:
         assert isinstance(item, Labelled)
-        row = text_row(tokenizer, item.text, item.second, limit)
-        rows.append(Taught(row, *_target(task, item, numbers, weights)))
+        target, weight = _target(task, item, numbers, weights)
+        found = text_rows(tokenizer, item.text, item.second, limit, windows=task.views.head.windows)
+        rows += [Taught(row, target, weight / len(found)) for row in found]
     return Lesson(rows, shortened=sum(one.row.shortened for one in rows))
 
 
