@@ -172,8 +172,8 @@ class ConversationBatches:
             weights[place, : end - start] = source.learned[start:end]
             before[place, : int(source.learned[start:end].argmax())] = True
         pieces = (tokens[:, :-1], tokens[:, 1:], weights[:, 1:], before[:, :-1])  # (B, T) each
-        *read, seen = (torch.from_numpy(numpy.ascontiguousarray(piece)) for piece in pieces)
-        return Batch(*read, prefix=seen if self.prefix else None)
+        read, target, weight, seen = (torch.from_numpy(numpy.ascontiguousarray(piece)) for piece in pieces)
+        return Batch(read, target, weight, prefix=seen if self.prefix else None)
 
 
 def _width(longest: int) -> int:

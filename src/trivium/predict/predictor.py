@@ -72,7 +72,8 @@ class Predictor:
         grouped = [text_rows(self.tokenizer, item.text, item.second, self.limit, windows=windows) for item in items]
         rows = [row for group in grouped for row in group]
         found = torch.stack(head_outputs(self.model, rows, self.tokenizer.pad, self.machine)).double()
-        return torch.stack([part.mean(dim=0) for part in found.split([len(group) for group in grouped])]).numpy()
+        parts = torch.split(found, [len(group) for group in grouped])
+        return torch.stack([part.mean(dim=0) for part in parts]).numpy()
 
     def classify(self, texts: Sequence[str | tuple[str, str] | Labelled]) -> list[Judged]:
         """What each text (or pair of texts) is. Raises UserError for an empty one, or for a pair where one is wanted."""

@@ -75,8 +75,8 @@ def prepare(task: Task, names: Sequence[str], items: Sequence[Item], tokenizer: 
     for item in items:
         assert isinstance(item, Labelled)
         target, weight = _target(task, item, numbers, weights)
-        found = text_rows(tokenizer, item.text, item.second, limit, windows=task.views.head.windows)
-        rows += [Taught(row, target, weight / len(found)) for row in found]
+        windows = text_rows(tokenizer, item.text, item.second, limit, windows=task.views.head.windows)
+        rows += [Taught(row, target, weight / len(windows)) for row in windows]
     return Lesson(rows, shortened=sum(one.row.shortened for one in rows))
 
 
