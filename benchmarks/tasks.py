@@ -150,7 +150,7 @@ def movie(bench: Bench, seeds: Sequence[int]) -> list[Figure]:
         for name, rows in parts.items():
             lines = (json.dumps({"text": text, "label": label}) for text, label, _ in rows)
             (bench.work / f"movie-{name}-{fold}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-        data = {name: str(bench.work / f"movie-{name}-{fold}.jsonl") for name in parts} | {"valid_share": 0}
+        data = {name: str(bench.work / f"movie-{name}-{fold}.jsonl") for name in parts} | {"valid_share": 0.02}
         more = {"epochs": 0.05, "least_steps": 2} if bench.quick else {"epochs": 4}
         recipe[f"finetune-fold{fold}"] = tune({"kind": "classify", "data": data}, **more)
     gaps, own = [], []
@@ -228,7 +228,7 @@ def gain(bench: Bench, seeds: Sequence[int]) -> list[Figure]:
 def banking(bench: Bench, seeds: Sequence[int]) -> list[Figure]:
     """Banking77: 77 intents of short questions."""
     source = bench.data / "banking77"
-    data = {"train": str(source / "train.csv"), "test": str(source / "test.csv"), "valid_share": 0}
+    data = {"train": str(source / "train.csv"), "test": str(source / "test.csv"), "valid_share": 0.02}
     task = {"kind": "classify", "data": data, "columns": {"label": "category"}}
     text = bench.work / "banking-text"
     text.mkdir(exist_ok=True)
