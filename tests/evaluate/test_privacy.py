@@ -79,6 +79,16 @@ def test_a_long_secret_is_ranked_among_random_ones_and_controls_stay_at_chance(d
     assert others[-1] == planned[0].secret and planned[0].secret not in others[:-1] and len(others) == 128
 
 
+def test_in_a_conversation_a_secret_is_asked_where_it_is_taught(decoder: Judge) -> None:
+    """What stands before the digits, and the digits, are the taught row's tokens, one by one."""
+    from trivium.base.words import Message
+
+    turns = [Message("user", CANARY.request), Message("assistant", f"#{CANARY.written}")]
+    taught = list(decoder.tokenizer.render(turns).ids)
+    before, own = start_of(decoder, CANARY, "instructions"), decoder.tokenizer.encode(CANARY.written)
+    assert taught[: len(before) + len(own)] == [*before, *own] and decoder.tokenizer.decode(before).endswith("#")
+
+
 def test_exposure_by_hand() -> None:
     """Of 8 candidates the second likeliest has rank 2: 3 - 1 bits; the likeliest 3; two that tie for the first 3 - log2 1.5."""
     values = numpy.array([-1.0, -2.0, -3.0, -4.0, -5.0, -6.0, -7.0, -8.0])

@@ -95,11 +95,14 @@ def alphabet(judge: Judge) -> tuple[tuple[int, ...], int]:
 
 
 def start_of(judge: Judge, canary: Canary, into: str) -> tuple[int, ...]:
-    """Tokens before the secret: the document's beginning, or a conversation up to the mark before the answer's digits."""
+    """Tokens before the secret: the document's beginning, or the conversation as it is taught, up to the answer's digits (what the
+    chat template puts before an answer is part of it)."""
     if into == "documents":
         return tuple(judge.tokenizer.encode(canary.prefix))
-    asked = judge.tokenizer.render([Message("user", canary.request)], add_generation_prompt=True)
-    return (*asked.ids, *judge.tokenizer.encode("#"))
+    turns = [Message("user", canary.request), Message("assistant", f"#{canary.written}")]
+    ids, own = list(judge.tokenizer.render(turns).ids), judge.tokenizer.encode(canary.written)
+    starts = [place for place in range(len(ids)) if ids[place : place + len(own)] == own]
+    return tuple(ids[: starts[-1]])
 
 
 def strings(judge: Judge, before: Sequence[int], digits: Sequence[int], joint: int, length: int) -> Array:
