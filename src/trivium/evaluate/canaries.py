@@ -95,8 +95,8 @@ def alphabet(judge: Judge) -> tuple[tuple[int, ...], int]:
 
 
 def start_of(judge: Judge, canary: Canary, into: str) -> tuple[int, ...]:
-    """Tokens before the secret: the document's beginning, or the conversation as it is taught, up to the answer's digits (what the
-    chat template puts before an answer is part of it)."""
+    """Tokens before the secret: the document's beginning, or the conversation as it is taught, up to the answer's digits (what
+    the chat template puts before an answer is part of it)."""
     if into == "documents":
         return tuple(judge.tokenizer.encode(canary.prefix))
     turns = [Message("user", canary.request), Message("assistant", f"#{canary.written}")]
