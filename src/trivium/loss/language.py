@@ -60,6 +60,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
         total = torch.zeros((), dtype=torch.float32, device=hidden.device)
         sloped = wants_hidden or wants_weight
         kernel = _kernel.get() if bias is None and sloped else None
+        slim: Tensor | None
         for start in range(0, len(hidden), size):
             part = slice(start, start + size)
             logits = F.linear(hidden[part], narrow)  # (C, V)

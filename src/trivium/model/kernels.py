@@ -91,7 +91,8 @@ def varlen_kernel(windows: bool = False) -> Callable[..., Tensor] | None:
         elif groups > 1:
             key, value = key.repeat_interleave(groups, dim=1), value.repeat_interleave(groups, dim=1)
         starts, longest = seen.documents.starts, seen.documents.longest
-        found: Tensor = varlen_attn(query, key, value, starts, starts, longest, longest, **how)
+        found = varlen_attn(query, key, value, starts, starts, longest, longest, **how)
+        assert isinstance(found, Tensor)  # a pair only where auxiliary results are asked for
         return found
 
     return attend
@@ -111,9 +112,9 @@ def document_by_document(query: Tensor, key: Tensor, value: Tensor, seen: Apart)
             mask = mask & (ahead >= -seen.before)
         if seen.after >= 0:
             mask = mask & (ahead <= seen.after)
-        own = [one[start:stop].transpose(0, 1) for one in (query, key, value)]  # (H or K, t, E)
-        own[1:] = [one.repeat_interleave(groups, dim=0) for one in own[1:]]
-        mixed = F.scaled_dot_product_attention(*(one.unsqueeze(0) for one in own), attn_mask=mask)  # (1, H, t, E)
+        own = [one[None, start:stop].transpose(1, 2) for one in (query, key, value)]  # (1, H or K, t, E)
+        asked, known, told = own[0], *(one.repeat_interleave(groups, dim=1) for one in own[1:])
+        mixed = F.scaled_dot_product_attention(asked, known, told, attn_mask=mask)  # (1, H, t, E)
         pieces.append(mixed[0].transpose(0, 1))
     return torch.cat(pieces)
 

@@ -174,6 +174,6 @@ class Speedup:
             self.blocks.give_up(error)
 
 
-def block_forward(block: Block, *read: Any) -> Any:
+def block_forward(block: Block, hidden: Tensor, added: Tensor | None, rotation: Any, mask: Any) -> Any:
     """What is compiled: a block where nothing is cached or dropped."""
-    return Block.forward(block, *read, None)
+    return Block.forward(block, hidden, added, rotation, mask, None)
