@@ -2,7 +2,8 @@
 
 `pretend_device()` is a context in which `AWAY` is such a device. As on a real one, an operation on tensors of both sides
 fails; only a copy crosses over (and a scalar, or CPU indices into a tensor that is away, as torch allows everywhere).
-What it cannot tell is whether a real device has a kernel for each operation.
+What it cannot tell is whether a real device has a kernel for each operation. `WAITS` are the names of the operations for which
+the caller would have to wait until a real device has computed their input, because it wants to know what is in it.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from torch.utils._pytree import tree_leaves, tree_map
 AWAY = torch.device("meta")  # the one name that torch lets pass without a driver behind it
 CROSSINGS = ("_to_copy", "copy_", "_local_scalar_dense")
 INDEXINGS = ("index", "index_put", "index_put_")
+READINGS = ("_local_scalar_dense", "nonzero", "masked_select", "_unique2", "unique_dim", "equal", "repeat_interleave")
+WAITS: list[str] = []
 
 
 class AwayTensor(Tensor):
@@ -39,6 +42,7 @@ class AwayTensor(Tensor):
         return made
 
     def tolist(self) -> list[Any]:
+        WAITS.append("tolist")
         return self.held.tolist()
 
     @classmethod
@@ -78,6 +82,8 @@ def _compute(function: Any, args: Any, kwargs: Any) -> Any:
     if away and here and name not in CROSSINGS and not by_indices:
         raise RuntimeError(f"{function}: expected all tensors to be on the same device, found two")
     asked = kwargs.get("device")
+    if away and _waits(name, args, kwargs):
+        WAITS.append(name)
     if asked is not None:
         kwargs = {**kwargs, "device": torch.device("cpu")}
     to_away = bool(away) if asked is None else torch.device(asked) == AWAY
@@ -92,3 +98,13 @@ def _compute(function: Any, args: Any, kwargs: Any) -> Any:
     with torch.inference_mode(False):  # a view made inside of it, of a tensor made outside, is an ordinary tensor
         result = tree_map(named, result)
     return args[0] if name == "copy_" else result
+
+
+def _waits(name: str, args: Any, kwargs: Any) -> bool:
+    """Whether an operation with a tensor that is away tells the caller what is in it."""
+    if name in INDEXINGS:
+        return any(isinstance(index, Tensor) and index.dtype == torch.bool for index in args[1])
+    if name == "copy_":
+        return isinstance(args[1], AwayTensor) and not isinstance(args[0], AwayTensor)
+    back = name == "_to_copy" and kwargs.get("device") is not None and torch.device(kwargs["device"]) != AWAY
+    return back or name in READINGS

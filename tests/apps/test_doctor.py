@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from trivium.apps.doctor import EXTRAS, estimates, examine, findings, memory_bytes
+from trivium.apps.doctor import EXTRAS, attention_told, estimates, examine, findings, memory_bytes
 
 
 def test_every_extra_is_one_that_pip_knows_and_the_other_way_round() -> None:
@@ -54,3 +54,15 @@ def test_it_prints_without_failing(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     for word in ("trivium", "cores", "memory", "GFLOP/s", "tokens/s"):
         assert word in out
+
+
+def test_a_gpus_kernels_for_attention_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    from trivium.model import kernels
+
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
+    monkeypatch.setattr(kernels, "measured", lambda *sizes: {"cudnn": 0.5, "flash": 0.75})
+    told = attention_told(torch.device("cuda"))
+    assert told.startswith("attention on the GPU by cudnn; measured") and "cudnn 0.50, flash 0.75" in told
+    assert told.endswith("kept apart by FlashAttention over documents (torch.nn.attention.varlen)")

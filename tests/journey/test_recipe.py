@@ -127,6 +127,15 @@ def test_a_recipe_is_frozen(tmp_path: Path, stages: dict[str, Any]) -> None:
 
 def test_the_schema_takes_what_the_reader_takes(stages: dict[str, Any]) -> None:
     content = json.loads(schema(stages))
-    assert list(content["properties"]) == ["name", "seed", "device", "threads", "rounds", "parallel", *stages]
+    assert list(content["properties"]) == [
+        "name",
+        "seed",
+        "device",
+        "threads",
+        "rounds",
+        "parallel",
+        "compile",
+        *stages,
+    ]
     assert content["additionalProperties"] is False
     assert {"type": "null"} in content["properties"]["gather"]["anyOf"]

@@ -74,7 +74,9 @@ def gradients(layout: Layout, most: int) -> dict[str, torch.Tensor]:
     found = {name: p.grad.clone() for name, p in layout.parameters() if p.grad is not None}
     for _, parameter in layout.parameters():
         parameter.grad = None
-    return {f"g.{name}": gradient for name, gradient in found.items()} | {"loss": torch.tensor(team.sum(loss))}
+    return {f"g.{name}": gradient for name, gradient in found.items()} | {
+        "loss": torch.tensor(team.sum(float(loss.sum())))
+    }
 
 
 def job(layout: Layout, optimizer: str, seconds: float = 1e9, most: int = 2) -> Job:

@@ -20,7 +20,7 @@ import torch
 
 from trivium.base.errors import UserError
 from trivium.base.native import compiler
-from trivium.base.ranks import ALONE, Ranks
+from trivium.base.ranks import ALONE, Compile, Ranks
 
 Precision = Literal["auto", "float32", "bfloat16"]
 MARGIN = 1.15  # bfloat16 must win by this, or the conversions around a product eat the gain
@@ -29,17 +29,19 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of mallopt(3)
 
 @dataclass(frozen=True)
 class Machine:
-    """Where tensors live and what matrix products are computed in. Weights stay float32."""
+    """Where tensors live and what matrix products are computed in. Weights stay float32. `compile` says whether training compiles
+    its blocks: auto is on a GPU where it pays, and off elsewhere."""
 
     device: torch.device
     dtype: torch.dtype
     threads: int
+    compile: Compile = "auto"
 
-    def autocast(self) -> AbstractContextManager[Any]:
-        """The context in which a forward pass runs."""
+    def autocast(self, *, enabled: bool = True) -> AbstractContextManager[Any]:
+        """The context in which a forward pass runs; or one inside of it in which types are left as they are."""
         if self.dtype == torch.float32:
             return contextlib.nullcontext()
-        return torch.autocast(self.device.type, self.dtype)
+        return torch.autocast(self.device.type, self.dtype, enabled=enabled)
 
     def facts(self) -> dict[str, Any]:
         """What a result's bits may depend on, for the records."""
@@ -47,13 +49,16 @@ class Machine:
             "device": str(self.device),
             "precision": str(self.dtype).removeprefix("torch."),
             "threads": self.threads,
+            "compile": self.compile,
             "torch": torch.__version__,
             "processor": platform.processor() or platform.machine(),
             "compiler": compiler() is not None,  # without one nothing is computed in C
         }
 
 
-def choose_machine(device: str = "auto", threads: int = 0, precision: str = "auto", ranks: Ranks = ALONE) -> Machine:
+def choose_machine(
+    device: str = "auto", threads: int = 0, precision: str = "auto", ranks: Ranks = ALONE, compiling: Compile = "auto"
+) -> Machine:
     """The machine for a stage; of several processes on one computer each gets its GPU, or its share of the cores.
 
     Raises UserError, naming what is supported, for a device that is not there or cannot be shared.
@@ -74,7 +79,10 @@ def choose_machine(device: str = "auto", threads: int = 0, precision: str = "aut
             precision = "bfloat16" if measure_gemm(torch.bfloat16) > MARGIN * measure_gemm(torch.float32) else "float32"
         else:
             precision = "float32"
-    return Machine(chosen, torch.bfloat16 if precision == "bfloat16" else torch.float32, count)
+    dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
+    if chosen.type == "cuda":  # what stays float32 beside bfloat16 need not be exact; float32 that was asked for is
+        torch.set_float32_matmul_precision("highest" if dtype == torch.float32 else "high")
+    return Machine(chosen, dtype, count, compiling)
 
 
 def _device(name: str) -> torch.device:

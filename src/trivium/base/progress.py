@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from trivium.base.files import explain_os_error
-from trivium.base.ranks import ALONE, Parallel, Ranks
+from trivium.base.ranks import ALONE, Compile, Parallel, Ranks
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,8 @@ class Context:
     `folder` is where the stage writes; `inputs` are the folders of finished stages by name; `seed` is the run's;
     `device` is 'auto', 'cpu', 'cuda' or 'mps'; `threads` is 0 for all; `report` takes Progress; `stopping` turns
     True when the user asks to stop: a stage then saves and raises Interrupted. `ranks` says which of several processes
-    this is, and `parallel` how they share a model; only the first one writes files that all share, and reports.
+    this is, and `parallel` how they share a model; only the first one writes files that all share, and reports. `compile` says
+    whether blocks are compiled.
     """
 
     folder: Path
@@ -49,6 +50,7 @@ class Context:
     stopping: Callable[[], bool] = lambda: False
     ranks: Ranks = ALONE
     parallel: Parallel = "auto"
+    compile: Compile = "auto"
 
 
 class MetricsFile:

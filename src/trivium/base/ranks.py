@@ -9,6 +9,7 @@ from typing import Literal
 from trivium.base.errors import UserError
 
 Parallel = Literal["auto", "replicate", "shard"]
+Compile = Literal["auto", "on", "off"]  # of a model's blocks, by torch.compile
 
 
 @dataclass(frozen=True)

@@ -45,23 +45,39 @@ class Example:
 
 
 @dataclass(frozen=True)
+class Documents:
+    """Where documents begin that lie one after the other in B rows of T tokens, as kernels over them read it.
+
+    `numbers`: int64 (B, T), the document of each token in its row; `starts`: int32 (C + 1,), in the flat B * T, the last one
+    B * T itself (maybe several times: documents without tokens); `longest`: no document has more tokens.
+    """
+
+    numbers: Tensor
+    starts: Tensor
+    longest: int
+
+
+@dataclass(frozen=True)
 class Batch:
     """What one forward pass reads.
 
     `tokens`, `targets`: int64 (B, T), `targets[b, t]` is the token to predict at `tokens[b, t]`;
     `weights`: float32 (B, T), 0 where nothing is learned;
-    `segments`: int64 (B, T) document number inside the row, or None where a row is one document (padding at the
-    right then needs no mask, because a causal model never looks right);
+    `segments`: int64 (B, T) document number inside the row, or the same as Documents, or None where a row is one document
+    (padding at the right then needs no mask, because a causal model never looks right);
     `positions`: int64 (B, T), or None for 0..T-1;
-    `prefix`: bool (B, T), True on tokens that all of their row sees, or None where a row is read from left to right.
+    `prefix`: bool (B, T), True on tokens that all of their row sees, or None where a row is read from left to right;
+    `places`: int64 (N,), where among all B * T weights are not 0 (and some where they are, to a round number), or None
+    where nobody has looked: looking makes a GPU wait.
     """
 
     tokens: Tensor
     targets: Tensor
     weights: Tensor
-    segments: Tensor | None = None
+    segments: Tensor | Documents | None = None
     positions: Tensor | None = None
     prefix: Tensor | None = None
+    places: Tensor | None = None
 
 
 @dataclass(frozen=True)

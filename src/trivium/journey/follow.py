@@ -52,6 +52,7 @@ class Lead:
                     "device": context.device,
                     "threads": context.threads,
                     "parallel": context.parallel,
+                    "compile": context.compile,
                 }
             )
 
@@ -83,4 +84,5 @@ def _context(order: dict[str, Any], ranks: Ranks, stopping: Callable[[], bool]) 
         stopping=stopping,
         ranks=ranks,
         parallel=order["parallel"],
+        compile=order["compile"],
     )

@@ -201,7 +201,8 @@ class _Planner:
         from trivium.train.memory import bound, settled
 
         work = on_one_of(settled(outlook.work), self.ask.devices)
-        speed = self._probe(work) if bound(work) <= self.target.bytes else None  # before the rehearsal loads its own
+        tried = bound(work, self.target.kind) <= self.target.bytes
+        speed = self._probe(work) if tried else None  # before the rehearsal loads its own
         most = work.rows if speed else most_rows(work.rows, lambda rows: self._need(work, rows) <= self.target.bytes)
         memory = self._memory(work)
         if most == work.rows:

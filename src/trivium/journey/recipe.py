@@ -17,7 +17,7 @@ from pydantic import BaseModel, Field, create_model
 
 from trivium.base.config import Settings, apply_overrides, read_yaml_lines, validate
 from trivium.base.errors import DataError, RecipeError
-from trivium.base.ranks import Parallel
+from trivium.base.ranks import Compile, Parallel
 from trivium.base.yaml_text import Location
 from trivium.data.find import files_at
 from trivium.journey.graph import NAMED, STAGES, StageTable, settings_of, unknown_method, with_named
@@ -40,6 +40,9 @@ class Recipe(Settings):
     )
     parallel: Parallel = Field(
         "auto", description="a model on several processes: replicate it, shard it, or shard what does not fit (auto)"
+    )
+    compile: Compile = Field(
+        "auto", description="a model's blocks, by torch.compile: on, off, or on a GPU where it pays (auto)"
     )
 
     @property

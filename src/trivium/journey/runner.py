@@ -173,6 +173,7 @@ class _Journey:
             stopping=self.stopping,
             ranks=self.lead.ranks if stage.parallel else ALONE,
             parallel=self.recipe.parallel,
+            compile=self.recipe.compile,
         )
         started = time.monotonic()
         try:

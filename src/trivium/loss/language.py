@@ -9,6 +9,9 @@ Legend: N positions, D hidden size, V vocabulary.
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -19,6 +22,9 @@ from trivium.loss import language_kernel
 
 SIZES = 64  # the matrix library keeps a kernel of about a megabyte for every number of rows that it ever met
 CHUNK_POSITIONS = 512  # 512 x 2,048 logits in float32 are 4 MiB, which stays in a core's share of the cache
+CHUNK_BYTES = 1 << 29  # of logits in float32 on a GPU, where a chunk's products must fill it
+Kernel = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]  # as `nats_and_gradient`
+_kernel: contextvars.ContextVar[Kernel | None] = contextvars.ContextVar("kernel", default=None)
 
 
 def _cross_entropy(
@@ -43,7 +49,7 @@ def _cross_entropy(
 class _LinearCrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, weights: Tensor, bias: Tensor | None
+        ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, weights: Tensor, bias: Tensor | None, size: int
     ) -> Tensor:
         narrow = weight.to(hidden.dtype)
         chunk = language_kernel.cross_entropy if language_kernel.is_for(hidden, len(weight)) else _cross_entropy
@@ -52,10 +58,16 @@ class _LinearCrossEntropy(torch.autograd.Function):
         weight_gradient = torch.zeros_like(weight, dtype=torch.float32) if wants_weight else None
         bias_gradient = torch.zeros_like(bias, dtype=torch.float32) if bias is not None else None
         total = torch.zeros((), dtype=torch.float32, device=hidden.device)
-        for start in range(0, len(hidden), CHUNK_POSITIONS):
-            part = slice(start, start + CHUNK_POSITIONS)
+        sloped = wants_hidden or wants_weight
+        kernel = _kernel.get() if bias is None and sloped else None
+        slim: Tensor | None
+        for start in range(0, len(hidden), size):
+            part = slice(start, start + size)
             logits = F.linear(hidden[part], narrow)  # (C, V)
-            loss, slim, for_bias = chunk(logits, bias, targets[part], weights[part], wants_hidden or wants_weight)
+            if kernel is not None:
+                (loss, slim), for_bias = kernel(logits, targets[part], weights[part]), None
+            else:
+                loss, slim, for_bias = chunk(logits, bias, targets[part], weights[part], sloped)
             total += loss
             if slim is None:
                 continue
@@ -69,7 +81,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
         return total
 
     @staticmethod
-    def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor | None, Tensor | None, None, None, Tensor | None]:
+    def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor | None, Tensor | None, None, None, Tensor | None, None]:
         hidden_gradient, weight_gradient, bias_gradient = ctx.saved_tensors
         scale = outputs[0]
         return (
@@ -78,27 +90,75 @@ class _LinearCrossEntropy(torch.autograd.Function):
             None,
             None,
             None if bias_gradient is None else bias_gradient * scale,
+            None,
         )
 
 
+def nats_and_gradient(logits: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Of logits (C, V): the sum of weights * -log softmax[target], float32, and its gradient (C, V) in their type.
+
+    As formulas, for a compiler to make one pass of; operation by operation the loop above takes less memory.
+    """
+    wide = logits.float()
+    log_probabilities = wide - wide.logsumexp(dim=-1, keepdim=True)
+    nats = -(log_probabilities.gather(1, targets[:, None]).squeeze(1) * weights).sum()
+    hit = targets[:, None] == torch.arange(logits.shape[1], device=logits.device)
+    return nats, ((log_probabilities.exp() - hit.float()) * weights[:, None]).to(logits.dtype)
+
+
+@contextlib.contextmanager
+def chunk_by(kernel: Kernel | None) -> Iterator[None]:
+    """While the block runs, losses with a gradient take their chunks through `kernel`; None for this file's own operations."""
+    before = _kernel.set(kernel)
+    try:
+        yield
+    finally:
+        _kernel.reset(before)
+
+
+def chunk_positions(device: str, vocabulary: int) -> int:
+    """How many positions the head is computed at in one piece: a power of two."""
+    if device != "cuda":
+        return CHUNK_POSITIONS
+    return max(CHUNK_POSITIONS, 1 << ((CHUNK_BYTES // (4 * vocabulary)).bit_length() - 1))
+
+
 def linear_cross_entropy(
-    hidden: Tensor, weight: Tensor, targets: Tensor, weights: Tensor, bias: Tensor | None = None
+    hidden: Tensor,
+    weight: Tensor,
+    targets: Tensor,
+    weights: Tensor,
+    bias: Tensor | None = None,
+    places: Tensor | None = None,
 ) -> Tensor:
     """Sum over positions of weights * -log softmax(hidden @ weight.T + bias)[targets], in nats; a float32 scalar.
 
     `hidden` (..., D), `weight` (V, D), `bias` (V,), `targets` and `weights` (...). It is a sum: the caller divides by a
-    count taken once for the whole optimizer step.
+    count taken once for the whole optimizer step. `places` (N,) are those where weights are not 0, and maybe others, among
+    all, where that is known: else it is looked up, for which a GPU has to be waited for.
     """
     flat_weights = weights.reshape(-1)
     flat_targets = targets.reshape(-1)
     flat_hidden = hidden.reshape(-1, hidden.shape[-1])
-    if not bool(flat_weights.all()):
+    if places is not None:
+        if len(places) < len(flat_weights):
+            flat_hidden = flat_hidden.index_select(0, places)
+            flat_targets, flat_weights = flat_targets[places], flat_weights[places]
+    elif not bool(flat_weights.all()):
         kept = flat_weights.nonzero().squeeze(1)  # (N,)
         spare = -len(kept) % SIZES
         chosen = F.pad(kept, (0, spare))  # the spare ones are the first position again, without weight
         flat_hidden = flat_hidden.index_select(0, chosen)
         flat_targets, flat_weights = flat_targets[chosen], F.pad(flat_weights[kept], (0, spare))
-    result: Tensor = _LinearCrossEntropy.apply(flat_hidden, weight, flat_targets, flat_weights, bias)  # type: ignore[no-untyped-call]
+    return chosen_cross_entropy(flat_hidden, weight, flat_targets, flat_weights, bias)
+
+
+def chosen_cross_entropy(
+    hidden: Tensor, weight: Tensor, targets: Tensor, weights: Tensor, bias: Tensor | None = None
+) -> Tensor:
+    """As `linear_cross_entropy`, for `hidden` (N, D), `targets` and `weights` (N,) that were chosen because they count."""
+    size = chunk_positions(hidden.device.type, len(weight))
+    result: Tensor = _LinearCrossEntropy.apply(hidden, weight, targets, weights, bias, size)  # type: ignore[no-untyped-call]
     return result
 
 

@@ -57,7 +57,7 @@ def _built() -> ctypes.CDLL | None:
 def is_for(product: Tensor) -> bool:
     """Whether this machine has the kernel and it takes queries, keys and values (B, T, H + 2 K, E) like these."""
     fits = product.device.type == "cpu" and product.dtype == torch.bfloat16 and product.shape[-1] % MULTIPLE == 0
-    return fits and _built() is not None
+    return fits and not torch.compiler.is_compiling() and _built() is not None
 
 
 def _call(product: Tensor, heads: Heads, parts: dict[str, Tensor | None], *, backwards: bool) -> None:

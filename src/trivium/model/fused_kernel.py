@@ -53,7 +53,7 @@ def _built() -> ctypes.CDLL | None:
 
 def is_for_stream(hidden: Tensor, added: Tensor | None, weight: Tensor) -> bool:
     """Whether this machine has the kernel and it takes a stream `hidden` to which `added` is added, and a norm's weight."""
-    if hidden.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
+    if hidden.device.type != "cpu" or not torch.is_autocast_enabled("cpu") or torch.compiler.is_compiling():
         return False
     low = torch.get_autocast_dtype("cpu")
     fits = low == torch.bfloat16 and hidden.dtype == weight.dtype == torch.float32
@@ -62,7 +62,8 @@ def is_for_stream(hidden: Tensor, added: Tensor | None, weight: Tensor) -> bool:
 
 def is_for_product(product: Tensor) -> bool:
     """Whether this machine has the kernel and it takes an activation of `product`."""
-    return product.device.type == "cpu" and product.dtype == torch.bfloat16 and _built() is not None
+    fits = product.device.type == "cpu" and product.dtype == torch.bfloat16
+    return fits and not torch.compiler.is_compiling() and _built() is not None
 
 
 def _address(tensor: Tensor | None) -> int | None:

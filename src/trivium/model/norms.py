@@ -1,4 +1,4 @@
-"""The norms of the stream and of heads, and the addition before a norm; the way they are computed is `fused`'s business.
+"""The norms of the stream and of heads, and the addition before a norm; the way they are computed is `elementwise`'s business.
 
 Legend: D width.
 """
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from trivium.model import fused_kernel
 from trivium.model.architecture import Architecture
-from trivium.model.fused import rms_norm
+from trivium.model.elementwise import rms_norm
 
 
 class RMSNorm(nn.Module):
@@ -34,7 +34,12 @@ def make_norm(shape: Architecture) -> nn.Module:
 
 def add_and_norm(norm: nn.Module, hidden: Tensor, added: Tensor | None) -> tuple[Tensor, Tensor]:
     """The stream with what a sub-layer adds to it, and its norm."""
-    if isinstance(norm, RMSNorm | nn.LayerNorm) and fused_kernel.is_for_stream(hidden, added, norm.weight):
+    compiling = torch.compiler.is_compiling()
+    if (
+        not compiling
+        and isinstance(norm, RMSNorm | nn.LayerNorm)
+        and fused_kernel.is_for_stream(hidden, added, norm.weight)
+    ):
         if isinstance(norm, RMSNorm):
             return fused_kernel.add_norm(hidden, added, norm.weight, None, norm.epsilon, centred=False)
         return fused_kernel.add_norm(hidden, added, norm.weight, norm.bias, norm.eps, centred=True)

@@ -20,16 +20,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from trivium.base.words import Documents
 from trivium.model import attend_kernel, fused_kernel
 from trivium.model.architecture import GATED, LANGUAGE, Architecture, HeadShape
 from trivium.model.attend import LONGEST, attention
-from trivium.model.fused import geglu, norm_rotate, rotate, swiglu
+from trivium.model.elementwise import geglu, norm_rotate, rotate, swiglu
 from trivium.model.heads import pool
+from trivium.model.kernels import Apart, apart, attend_apart, reads_documents
 from trivium.model.masks import attention_mask
 from trivium.model.norms import RMSNorm, add_and_norm, make_norm
 from trivium.model.ragged import Ragged
 
 Rotation = tuple[Tensor, Tensor]  # cosines and sines (T, 1, E/2) or (B, T, 1, E/2)
+Seen = Tensor | Apart | None  # what queries see: `attention_mask`, or documents by where they begin
 Drop = Callable[[Tensor], Tensor]
 ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "swiglu": swiglu,
@@ -41,14 +44,15 @@ ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-def _keep(values: Tensor) -> Tensor:
+def undropped(values: Tensor) -> Tensor:
+    """The drop of a model that drops nothing."""
     return values
 
 
-def _activate(name: str, product: Tensor) -> Tensor:
-    if name in fused_kernel.KINDS and fused_kernel.is_for_product(product):
+def _activate(name: str, plain: Callable[[Tensor], Tensor], product: Tensor) -> Tensor:
+    if not torch.compiler.is_compiling() and name in fused_kernel.KINDS and fused_kernel.is_for_product(product):
         return fused_kernel.activation(name, product)
-    return ACTIVATIONS[name](product)
+    return plain(product)
 
 
 class Cache(Protocol):
@@ -81,19 +85,22 @@ class Attention(nn.Module):
         self,
         hidden: Tensor,
         rotation: Rotation | None,
-        mask: Tensor | None,
+        mask: Seen,
         cache: Cache | None,
         ragged: Ragged | None = None,
     ) -> Tensor:
         rows, length, _ = hidden.shape
         product = self.qkv(hidden).view(rows, length, -1, self.head_dim)  # (B, T, H+2K, E)
-        if cache is None and ragged is None and attend_kernel.is_for(product):
+        if cache is None and ragged is None and not isinstance(mask, Apart) and attend_kernel.is_for(product):
             weights = (self.query_norm.weight, self.key_norm.weight) if self.normalised else None
             mixed = attend_kernel.attend(product, self.kind, weights, rotation, mask)  # (B, T, H, E)
             return self.out(mixed.flatten(2))  # type: ignore[no-any-return]  # (B, T, D)
         looking, value = torch.split(product, [self.heads + self.kv_heads, self.kv_heads], dim=2)
         looking = looking.float() if rotation is None else self._turned(looking, rotation)
-        if ragged is None:
+        if isinstance(mask, Apart):
+            query, key = torch.split(looking.to(product.dtype), [self.heads, self.kv_heads], dim=2)
+            mixed = attend_apart(query, key, value, mask).flatten(2)
+        elif ragged is None:
             mixed = self._mixed(looking, value, mask, cache)
         else:
             blocks = zip(ragged.spread(looking), ragged.spread(value), ragged.masks, strict=True)
@@ -105,7 +112,7 @@ class Attention(nn.Module):
         rows, length, low = *value.shape[:2], value.dtype
         query, key = torch.split(looking.transpose(1, 2), [self.heads, self.kv_heads], dim=1)  # (B, H or K, T, E)
         value = value.transpose(1, 2)  # (B, K, T, E)
-        if cache is None and query.device.type == "cpu" and length <= LONGEST:
+        if cache is None and query.device.type == "cpu" and length <= LONGEST and not torch.compiler.is_compiling():
             mixed = attention(query, key, value, low, mask, causal=self.causal)  # (B, H, T, E)
             return mixed.transpose(1, 2).reshape(rows, length, -1)
         on_cpu = query.device.type == "cpu"  # whose own attention is faster in float32
@@ -138,7 +145,8 @@ class FeedForward(nn.Module):
 
     def __init__(self, shape: Architecture) -> None:
         super().__init__()
-        self.gated, self.activation = shape.mlp in GATED, functools.partial(_activate, shape.mlp)
+        self.gated = shape.mlp in GATED
+        self.activation = functools.partial(_activate, shape.mlp, ACTIVATIONS[shape.mlp])
         if self.gated:
             self.gate_up = nn.Linear(shape.hidden_size, 2 * shape.intermediate_size, bias=shape.mlp_bias)
         else:
@@ -171,9 +179,9 @@ class Block(nn.Module):
         hidden: Tensor,
         added: Tensor | None,
         rotation: Rotation | None,
-        mask: Tensor | None,
+        mask: Seen,
         cache: Cache | None,
-        drop: Drop = _keep,
+        drop: Drop = undropped,
         ragged: Ragged | None = None,
     ) -> tuple[Tensor, Tensor | None]:
         if self.before:
@@ -202,7 +210,7 @@ class Transformer(nn.Module):
     def __init__(self, shape: Architecture, head: HeadShape = LANGUAGE) -> None:
         super().__init__()
         self.shape, self.head = shape, head
-        self.drop: Drop = _keep
+        self.drop: Drop = undropped
         self.extra: nn.Module | None = None
         self.embedding = nn.Embedding(shape.vocab_size, shape.hidden_size)
         if shape.positions == "learned":
@@ -255,7 +263,7 @@ class Transformer(nn.Module):
         real: Tensor | None = None,
         types: Tensor | None = None,
         positions: Tensor | None = None,
-        segments: Tensor | None = None,
+        segments: Tensor | Documents | None = None,
         prefix: Tensor | None = None,
         cache: Cache | None = None,
     ) -> Tensor:
@@ -293,17 +301,24 @@ class Transformer(nn.Module):
         *,
         real: Tensor | None = None,
         positions: Tensor | None = None,
-        segments: Tensor | None = None,
+        segments: Tensor | Documents | None = None,
         prefix: Tensor | None = None,
         cache: Cache | None = None,
         ragged: Ragged | None = None,
     ) -> Tensor:
         """Hidden states (B, T, D) after the last norm, for embedded tokens (B, T, D)."""
         length, windows = hidden.shape[1], self.shape.layer_windows
-        masks: dict[int, Tensor | None] = dict.fromkeys(windows)
+        documents: Documents | None = None
+        if isinstance(segments, Documents):
+            if real is None and prefix is None and reads_documents(hidden.device, self.shape):
+                documents = segments
+            segments = segments.numbers
+        masks: dict[int, Seen] = dict.fromkeys(windows)
         for window in masks:
             if cache is not None:
                 masks[window] = cache.mask(window)
+            elif documents is not None:
+                masks[window] = apart(documents, window, self.shape.causal)
             elif ragged is None:
                 masks[window] = attention_mask(
                     (length, window, self.shape.causal), hidden.device, real, segments, prefix

@@ -123,15 +123,17 @@ def _wide(matrix: Matrix, tensor: Tensor) -> Tensor:
     return tensor.t() if matrix.tall else tensor
 
 
-def orthogonalise(stack: Tensor) -> Tensor:
-    """The nearest (semi-)orthogonal matrices to `stack` (N, small, large), roughly: five Newton-Schulz iterations."""
+def orthogonalise(stack: Tensor, kind: torch.dtype | None = None) -> Tensor:
+    """The nearest (semi-)orthogonal matrices to `stack` (N, small, large), roughly: five Newton-Schulz iterations, computed in
+    `kind`: if not given in that of the stack, on a GPU in bfloat16, whose rounding is below what they leave (Jordan et al.)."""
     a, b, c = COEFFICIENTS
     x: Tensor = stack / (stack.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    x = x.to(kind or (torch.bfloat16 if stack.is_cuda else stack.dtype))
     for _ in range(ITERATIONS):
         gram = x @ x.transpose(1, 2)  # (N, small, small)
         polynomial = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
         x = torch.baddbmm(x, polynomial, x, beta=a)
-    return x
+    return x.to(stack.dtype)
 
 
 def orthogonalising_flops(shapes: Iterable[tuple[int, int]]) -> float:

@@ -80,8 +80,9 @@ class Optimizer:
         gradients = [p.grad for p in self.parameters if p.grad is not None]
         return self.exchange.norm(torch.nn.utils.get_total_norm(gradients))
 
-    def step(self, factor: float, norm: Tensor | None = None) -> float:
-        """Clip and step with rates times `factor`. Returns the gradient's norm before clipping, which may be given."""
+    def step(self, factor: float, norm: Tensor | None = None) -> Tensor:
+        """Clip and step with rates times `factor`. Returns the gradient's norm before clipping, which may be given; a scalar on
+        the device, which to read is to wait for the step."""
         norm = self.norm() if norm is None else norm
         torch.nn.utils.clip_grads_with_norm_(self.parameters, self.settings.clip, norm)
         for group in self.adam.param_groups:
@@ -90,7 +91,7 @@ class Optimizer:
         self.muon.step(self.settings.learning_rate * factor)
         if self.average is not None:
             self.average.step()
-        return float(norm)
+        return norm
 
     def swap_in_average(self) -> None:
         """Exchange the weights with their average, where one is kept and the settings make it the model that is left; its

@@ -198,7 +198,7 @@ def add_critic_gradients(
     (tokens,) = layout.team.sum(sum(len(part.columns["old"]) for part in parts))
     error = accumulate(layout.model, parts, objective, max(tokens, 1.0), layout.team.machine, layout.before_last)
     layout.reduce()
-    tally["value_error"] += layout.team.sum(error)[0]
+    tally["value_error"] += layout.team.sum(float(error.sum()))[0]
 
 
 def add_gradients(

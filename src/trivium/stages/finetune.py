@@ -109,6 +109,7 @@ def run(settings: FinetuneSettings, context: Context) -> dict[str, Any]:
             layout=layout,
             step_flops=settings.tokens_per_step * model.shape.flops_per_token(width),
             pad=tokenizer.pad,
+            ahead=True,
         )
         if settings.private:
             job, about = made_private(settings.private, job, source, context)

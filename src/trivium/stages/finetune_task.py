@@ -125,7 +125,8 @@ def run(settings: FinetuneTaskSettings, context: Context) -> dict[str, Any]:
 
     task, source = declared(settings.task), context.inputs["pretrain"]
     splits = read(task, context.seed)
-    machine = choose_machine(context.device, context.threads, stored_precision(context, settings.precision))
+    precision = stored_precision(context, settings.precision)
+    machine = choose_machine(context.device, context.threads, precision, compiling=context.compile)
     setup = Setup(settings, task, splits.names, source, Tokenizer.load(source), machine, context.seed)
     about: dict[str, Any] = {}
     if settings.private:

@@ -151,6 +151,7 @@ def run(settings: PretrainSettings, context: Context) -> dict[str, Any]:
             count=part.count,
             layout=layout,
             step_flops=work.flops,
+            ahead=True,
         )
         for row in fit(model, job, context):
             look: dict[str, float] = {}

@@ -105,6 +105,7 @@ def run(settings: RewardSettings, context: Context) -> dict[str, Any]:
             objective=lambda scorer, batch: loss_of(scorer, batch, settings, ties),
             count=lambda batches: float(sum(batch.said for batch in batches)),
             layout=layout,
+            ahead=True,
         )
         for row in fit(model, job, context):
             look: dict[str, float] = {}

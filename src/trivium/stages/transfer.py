@@ -146,7 +146,8 @@ def run(settings: TransferSettings, context: Context) -> dict[str, Any]:
 
     task, source = declared(settings.task or MOOD), context.inputs["pretrain"]
     splits = read(task, context.seed)
-    machine = choose_machine(context.device, context.threads, _precision(context, settings.precision))
+    precision = _precision(context, settings.precision)
+    machine = choose_machine(context.device, context.threads, precision, compiling=context.compile)
     setup = Setup(settings, task, splits.names, source, Tokenizer.load(source), machine, context.seed)
     budgets = [labels for labels in settings.budgets if labels < len(splits.train)]
     budgets += [len(splits.train)] if settings.whole or not budgets else []

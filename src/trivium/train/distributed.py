@@ -152,7 +152,7 @@ def join(context: Context, precision: str) -> Iterator[Team]:
     Raises UserError for a device that cannot be shared, TrainingError where another process is lost on the way.
     """
     ranks = context.ranks
-    machine = choose_machine(context.device, context.threads, precision, ranks)
+    machine = choose_machine(context.device, context.threads, precision, ranks, context.compile)
     if ranks.size == 1:
         yield Team(machine, parallel=context.parallel)
         return

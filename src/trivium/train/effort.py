@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from trivium.base.memory import peak_resident_bytes
@@ -40,8 +41,9 @@ class Stopwatch:
 class Effort:
     """Of this process's part of a step. `laps` are seconds of data, model (forwards and backwards) and optimizer, `cpu` those
     that processors spent on them, all threads together; `positions` were computed, `padding` of them without need, `supervised`
-    with a loss; `flops` are the model's operations, of Muon's `muon_share` more. `peak_bytes` is the most memory that was ever
-    held. `at` is when the step was done."""
+    with a loss; `flops` are the model's operations, of Muon's `muon_share` more; `kernels` names those of attention and whether
+    blocks were compiled, where there was a choice. `peak_bytes` is the most memory that was ever held, of a GPU's where that
+    computes: its laps are then what it took to ask for the work, and `wait` is the rest. `at` is when the step was done."""
 
     laps: dict[str, float] = field(default_factory=dict)
     cpu: float = 0.0
@@ -50,12 +52,13 @@ class Effort:
     supervised: int = 0
     flops: float = 0.0
     muon_share: float = 0.0
+    kernels: str = ""
     peak_bytes: float = 0.0
     at: float = 0.0
 
 
 def effort_of(
-    model: Transformer, batches: Sequence[Any], pad: int | None, watch: Stopwatch, muon_share: float
+    model: Transformer, batches: Sequence[Any], pad: int | None, watch: Stopwatch, muon_share: float, kernels: str
 ) -> Effort:
     """What the step on `batches` took. Operations are 6 N + 12 L d T a position (PaLM, appendix B), but those of the head
     only where there is loss, because they are only done there; other batches than rows of tokens have none counted."""
@@ -79,6 +82,11 @@ def effort_of(
         supervised=supervised,
         flops=flops,
         muon_share=muon_share,
-        peak_bytes=peak_resident_bytes(),
+        kernels=kernels,
+        peak_bytes=_peak_bytes(model.embedding.weight.device),
         at=time.perf_counter(),
     )
+
+
+def _peak_bytes(device: torch.device) -> float:
+    return float(torch.cuda.max_memory_reserved(device)) if device.type == "cuda" else peak_resident_bytes()

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from trivium.base.device import Machine
 from trivium.base.errors import Interrupted
@@ -29,15 +30,18 @@ from trivium.train.distributed import Team
 from trivium.train.effort import Effort, Stopwatch, effort_of
 from trivium.train.guard import Guard
 from trivium.train.layout import Layout
+from trivium.train.loading import Loader
 from trivium.train.pieces import Piece, StoredTensors
+from trivium.train.speedup import Speedup
 from trivium.train.step import Objective, accumulate, next_token_loss, supervised_tokens
 
 
 @dataclass(frozen=True)
 class Job:
     """What `fit` does: `batches(step)` are this process's micro-batches of a 0-based step, a pure function, so resuming is
-    a seek. `layout` is how the model lies on several processes, for one alone it is not needed. `step_flops` are the operations
-    of a whole step, by which `optimizer.name: auto` decides; `pad` is the token that fills rows up, where there is one."""
+    a seek; with `ahead` of the data alone, so that a thread may make them early. `layout` is how the model lies on several
+    processes, for one alone it is not needed. `step_flops` are the operations of a whole step, by which `optimizer.name: auto`
+    decides; `pad` is the token that fills rows up, where there is one."""
 
     steps: int
     batches: Callable[[int], Sequence[Any]]
@@ -51,7 +55,8 @@ class Job:
     share: Callable[[str], float] = lambda name: 1.0  # of the learning rate, for each parameter by name
     step_flops: float = float("inf")
     pad: int | None = None
-    gradient: Callable[[int], Callable[..., float]] = lambda step: (
+    ahead: bool = False
+    gradient: Callable[[int], Callable[..., Tensor]] = lambda step: (
         accumulate
     )  # for a 0-based step, what leaves its gradient
 
@@ -109,44 +114,56 @@ def fit(model: Transformer, job: Job, context: Context) -> Iterator[StepRow]:
     guard = Guard()
     done, seconds = restore(layout, optimizer, guard, job, context)
     saver = Saver(_state_folder(context), team)
+    speedup = Speedup(model, team, job.machine, lambda note: _tell(context, done, job.steps, note), job.pad is None)
     model.train()
     if done == job.steps:  # stopped after its last step
         optimizer.swap_in_average()
-    while done < job.steps:
-        watch = Stopwatch()
-        batches = job.batches(done)
-        watch.lap("data")
-        (counted,) = team.sum(job.count(batches))
-        (loss,) = team.sum(job.gradient(done)(model, batches, job.objective, counted, job.machine, layout.before_last))
-        layout.reduce()
-        watch.lap("model")
-        guard.check(done + 1, loss)
-        factor = rate_factor(done, job.steps, job.schedule)
-        norm = optimizer.step(factor)
-        guard.check_gradient(done + 1, norm)
-        optimizer.zero_gradients()
-        watch.lap("optimizer")
-        done += 1
-        seconds += watch.seconds
-        last = done == job.steps
-        effort = effort_of(model, batches, job.pad, watch, optimizer.muon_share)
-        if last:
-            optimizer.swap_in_average()
-        yield StepRow(done, loss, counted, optimizer.rate(factor), norm, seconds, effort, last)
-        due = team.ranks.first and guard.calm and saver.due(job.checkpoint_seconds)
-        asked, due_now, written = team.sum(context.stopping(), due, saver.written)
-        if written == team.ranks.size:
-            saver.finish()
-        if done == job.turn or asked or due_now:
-            if last:
-                optimizer.swap_in_average()  # a checkpoint holds the weights
-            saver.save(done, pieces_of(layout, optimizer), _facts(guard, seconds, job), keep=done == job.turn)
+    with Loader(job.batches, job.steps, job.machine.device, ahead=job.ahead) as loader:
+        while done < job.steps:
+            watch = Stopwatch()
+            batches = loader.take(done)
+            watch.lap("data")
+            (counted,) = team.sum(job.count(batches))
+            with speedup.applied(batches):
+                parts = job.gradient(done)(model, batches, job.objective, counted, job.machine, layout.before_last)
+            layout.reduce()
+            watch.lap("model")
+            factor = rate_factor(done, job.steps, job.schedule)
+            told = torch.cat([parts, optimizer.step(factor).reshape(1)])
+            optimizer.zero_gradients()
+            watch.lap("optimizer")
+            *losses, norm = told.tolist()  # here a step waits for the device, and nowhere else
+            if job.machine.device.type != "cpu":
+                watch.lap("wait")
+            (loss,) = team.sum(sum(losses))
+            guard.check(done + 1, loss)
+            guard.check_gradient(done + 1, norm)
+            done += 1
+            seconds += watch.seconds
+            last = done == job.steps
+            effort = effort_of(model, batches, job.pad, watch, optimizer.muon_share, speedup.told)
+            speedup.consider(job.steps - done, watch.seconds)
             if last:
                 optimizer.swap_in_average()
-        if asked:
-            saver.finish()
-            raise Interrupted(f"stopped after step {done} of {job.steps}; everything is saved")
+            yield StepRow(done, loss, counted, optimizer.rate(factor), norm, seconds, effort, last)
+            due = team.ranks.first and guard.calm and saver.due(job.checkpoint_seconds)
+            asked, due_now, written = team.sum(context.stopping(), due, saver.written)
+            if written == team.ranks.size:
+                saver.finish()
+            if done == job.turn or asked or due_now:
+                if last:
+                    optimizer.swap_in_average()  # a checkpoint holds the weights
+                saver.save(done, pieces_of(layout, optimizer), _facts(guard, seconds, job), keep=done == job.turn)
+                if last:
+                    optimizer.swap_in_average()
+            if asked:
+                saver.finish()
+                raise Interrupted(f"stopped after step {done} of {job.steps}; everything is saved")
     saver.finish()
+
+
+def _tell(context: Context, done: int, steps: int, note: str) -> None:
+    context.report(Progress(context.folder.name, done, steps, note=note))
 
 
 def _state_folder(context: Context) -> Path:
@@ -178,13 +195,12 @@ def restore(layout: Layout, optimizer: Optimizer, guard: Guard, job: Job, contex
     written. Returns (steps done, seconds)."""
     found, notes = load_newest(_state_folder(context), job.passes_through, layout.team)
     for note in notes:
-        context.report(Progress(context.folder.name, 0, job.steps, note=note))
+        _tell(context, 0, job.steps, note)
     if found is None:
         return 0, 0.0
     take_over(layout, optimizer, found.tensors)
     guard.load_state(found.facts["guard"])
-    note = f"going on from step {found.step} of {job.steps}"
-    context.report(Progress(context.folder.name, found.step, job.steps, note=note))
+    _tell(context, found.step, job.steps, f"going on from step {found.step} of {job.steps}")
     return found.step, float(found.facts["seconds"])
 
 

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from trivium.base.words import MaskedBatch
-from trivium.loss.language import linear_cross_entropy
+from trivium.loss.language import chosen_cross_entropy
 from trivium.model.transformer import Transformer
 
 
@@ -25,7 +25,7 @@ def masked_loss(model: Transformer, batch: MaskedBatch) -> Tensor:
     kind = features.device.type
     if torch.is_autocast_enabled(kind):
         features = features.to(torch.get_autocast_dtype(kind))
-    total = linear_cross_entropy(features, model.output_weight, batch.targets, batch.weights, model.output_bias)
+    total = chosen_cross_entropy(features, model.output_weight, batch.targets, batch.weights, model.output_bias)
     if batch.relations is None:
         return total
     relation = F.cross_entropy(model.pair_logits(hidden).float(), batch.relations, reduction="sum")

@@ -26,7 +26,7 @@ from torch.utils._pytree import tree_leaves
 
 from trivium.base.errors import UserError
 from trivium.base.memory import free_bytes
-from trivium.loss.language import CHUNK_POSITIONS
+from trivium.loss.language import chunk_positions
 from trivium.model.architecture import row_counts
 from trivium.model.attend import LONGEST
 from trivium.model.transformer import Transformer
@@ -238,7 +238,7 @@ def _rehearse(work: Workload, kind: str, dtype: torch.dtype) -> tuple[Counter[st
     return ledger.peak, ledger.operations, ADAM_BYTES * float(by_adam)
 
 
-def bound(work: Workload) -> float:
+def bound(work: Workload, kind: str = "cpu") -> float:
     """Bytes that a step surely does not exceed, in no time: `estimate` takes a second, the first time."""
     shape, positions = work.shape, work.rows * work.length
     heads = (shape.num_heads + 2 * shape.num_kv_heads) * shape.head_dim
@@ -246,7 +246,9 @@ def bound(work: Workload) -> float:
     square = work.rows * work.length**2 * (shape.num_heads if work.length <= LONGEST else 2.0 * work.apart)
     numbers = shape.num_layers * (positions * layer + square) + positions * 8 * shape.hidden_size
     weights = shape.matmul_parameters + shape.vocab_size * shape.hidden_size
-    return 4.0 * (numbers + 20 * weights + 6 * CHUNK_POSITIONS * shape.vocab_size) + KERNELS["cpu"]
+    kind = "cuda" if kind == "cuda" else "cpu"
+    head = 6 * chunk_positions(kind, shape.vocab_size) * shape.vocab_size
+    return 4.0 * (numbers + 20 * weights + head) + KERNELS[kind]
 
 
 def require_memory(work: Workload, team: Team, advice: Callable[[int], str], free: float | None = None) -> None:
@@ -265,7 +267,7 @@ def require_memory(work: Workload, team: Team, advice: Callable[[int], str], fre
     def need(rows: int) -> float:
         return estimate(replace(settled(work), rows=rows), kind, machine.dtype, process=0.0).total
 
-    if bound(work) <= free or need(work.rows) <= free:
+    if bound(work, kind) <= free or need(work.rows) <= free:
         return
     least = need(1)
     if least > free:

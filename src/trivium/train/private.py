@@ -103,11 +103,11 @@ class PrivateStep:
         denominator: float,
         machine: Machine,
         before_last: Callable[[], None] = lambda: None,
-    ) -> float:
-        """Returns the mean loss of the rows, in nats; 0 where the step holds none."""
+    ) -> torch.Tensor:
+        """Returns the mean loss of the rows, (1,) in nats; 0 where the step holds none."""
         parameters = [one for one in dict.fromkeys(model.parameters()) if one.requires_grad]
         sums = [torch.zeros_like(one, dtype=torch.float32) for one in parameters]
-        total = 0.0
+        total = torch.zeros(1, device=machine.device)
         for batch in batches:
             for one in parameters:
                 one.grad = None
@@ -115,7 +115,7 @@ class PrivateStep:
             with machine.autocast():
                 loss = objective(model, on_device(batch, machine.device)) / weight
             loss.backward()  # type: ignore[no-untyped-call]
-            total += loss.item()
+            total += loss.detach()
             add_clipped(sums, [one.grad for one in parameters], self.found.clip)
         expected = self.found.rate * self.found.rows
         for number, (one, gradient) in enumerate(zip(parameters, sums, strict=True)):

@@ -71,9 +71,9 @@ class Recorder:
         }
 
 
-def told(effort: Effort) -> dict[str, float]:
+def told(effort: Effort) -> dict[str, Any]:
     """What a step took, as the metrics hold it."""
-    figures: dict[str, float] = {f"seconds_{name}": round(seconds, 4) for name, seconds in effort.laps.items()}
+    figures: dict[str, Any] = {f"seconds_{name}": round(seconds, 4) for name, seconds in effort.laps.items()}
     if effort.cpu:
         figures["seconds_cpu"] = round(effort.cpu, 4)
     if effort.positions:
@@ -81,6 +81,8 @@ def told(effort: Effort) -> dict[str, float]:
         figures["supervised_share"] = round(effort.supervised / effort.positions, 4)
         if effort.padding is not None:
             figures["pad_share"] = round(effort.padding / effort.positions, 4)
+    if effort.kernels:
+        figures["kernels"] = effort.kernels
     if effort.peak_bytes:
         figures["memory_megabytes"] = round(effort.peak_bytes / 1e6)
     return figures

@@ -24,17 +24,24 @@ Value = TypeVar("Value")
 Objective = Callable[[Transformer, Any], Tensor]
 
 
-def on_device(value: Value, device: torch.device) -> Value:
-    """`value` (a tensor, or a dataclass or tuple with tensors in it, however deep) with every tensor on `device`."""
-    moved: Any = value
+def each_tensor(value: Value, change: Callable[[Tensor], Tensor]) -> Value:
+    """`value` (a tensor, or a dataclass or tuple with tensors in it, however deep) with every tensor changed."""
+    changed: Any = value
     if isinstance(value, Tensor):
-        moved = value.to(device)
+        changed = change(value)
     elif isinstance(value, tuple):
-        moved = tuple(on_device(part, device) for part in value)
+        changed = tuple(each_tensor(part, change) for part in value)
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
-        parts = {field.name: on_device(getattr(value, field.name), device) for field in dataclasses.fields(value)}
-        moved = dataclasses.replace(value, **parts)
-    return cast(Value, moved)
+        parts = {field.name: each_tensor(getattr(value, field.name), change) for field in dataclasses.fields(value)}
+        changed = dataclasses.replace(value, **parts)
+    return cast(Value, changed)
+
+
+def on_device(value: Value, device: torch.device) -> Value:
+    """`value` (as `each_tensor` takes it) with every tensor on `device`; a copy to a GPU is only begun, and what follows there
+    comes after it."""
+    begun = device.type == "cuda"
+    return each_tensor(value, lambda tensor: tensor.to(device, non_blocking=begun))
 
 
 def next_token_loss(model: Transformer, batch: Batch) -> Tensor:
@@ -42,7 +49,7 @@ def next_token_loss(model: Transformer, batch: Batch) -> Tensor:
     hidden = model(batch.tokens, positions=batch.positions, segments=batch.segments, prefix=batch.prefix)  # (B, T, D)
     if torch.is_autocast_enabled(hidden.device.type):
         hidden = hidden.to(torch.get_autocast_dtype(hidden.device.type))
-    return linear_cross_entropy(hidden, model.output_weight, batch.targets, batch.weights)
+    return linear_cross_entropy(hidden, model.output_weight, batch.targets, batch.weights, places=batch.places)
 
 
 def supervised_tokens(batches: Sequence[Batch]) -> float:
@@ -57,21 +64,22 @@ def accumulate(
     denominator: float,
     machine: Machine,
     before_last: Callable[[], None] = lambda: None,
-) -> float:
-    """Add the gradient of (sum of the objective over `batches`) / `denominator`. Returns that mean, in nats.
+) -> Tensor:
+    """Add the gradient of (sum of the objective over `batches`) / `denominator`. Returns what each batch has of that mean, in
+    nats, (M,) on the device: to read it is to wait for the device.
 
     `before_last` is called before the last batch: after its backward pass the gradients are complete.
     """
-    total = 0.0
+    parts = []
     with machine.autocast():  # one for all batches: it keeps the weights that it narrowed until its end
         for number, batch in enumerate(batches, 1):
             if number == len(batches):
                 before_last()
             loss = objective(model, on_device(batch, machine.device)) / denominator
-            with torch.autocast(machine.device.type, enabled=False):  # a gradient's types are those of the way there
+            with machine.autocast(enabled=False):  # a gradient's types are those of the way there
                 loss.backward()  # type: ignore[no-untyped-call]
-            total += loss.item()
-    return total
+            parts.append(loss.detach().float())
+    return torch.stack(parts) if parts else torch.zeros(1, device=machine.device)
 
 
 @torch.no_grad()
@@ -79,9 +87,8 @@ def mean_loss(
     model: Transformer, batches: Sequence[Any], objective: Objective, machine: Machine
 ) -> tuple[float, float]:
     """The summed objective and the summed weights over `batches`, without a gradient."""
-    total = weight = 0.0
+    parts = []
     for batch in batches:
         with machine.autocast():
-            total += objective(model, on_device(batch, machine.device)).item()
-        weight += supervised_tokens([batch])
-    return total, weight
+            parts.append(objective(model, on_device(batch, machine.device)).float())
+    return float(sum(torch.stack(parts).tolist())) if parts else 0.0, supervised_tokens(batches)

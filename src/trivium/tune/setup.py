@@ -112,6 +112,7 @@ def make_job(setup: Setup, items: Sequence[Item], model: Transformer) -> tuple[J
         "schedule": settings.schedule,
         "machine": setup.machine,
         "share": layer_share(settings.layer_decay, model.shape.num_layers),
+        "ahead": True,
     }
     if not setup.by_head:
         prompts, shortened = prompts_of(setup.task, items, setup.tokenizer, limit)
