@@ -66,10 +66,17 @@ def test_two_stages_answer_side_by_side_and_are_rated_by_the_keyboard_alone(
     window.locator(".mended", has_text="Hello to you.").wait_for()
     assert served.site.database is not None
     rows = list(exchange.export(served.site.database, "preferences"))
-    # the correction over what it mends; the good answer (a pre-trained model is asked the newest words alone) over the bad
-    assert (rows[0]["chosen"], rows[0]["rejected"]) == ("Hello to you.", said)
-    assert (rows[1]["chosen"], rows[1]["rejected_policy"].split(":")[0]) == (said, "pretrain")
-    assert rows[1]["prompt"] == [{"role": "user", "content": f"Hello {NASTY}"}]
+    (pair,) = [row for row in rows if "chosen" in row]  # the correction over what it mends
+    assert (pair["chosen"], pair["rejected"]) == ("Hello to you.", said)
+    opinions = {row["policy"].split(":")[0]: row["good"] for row in rows if "good" in row}
+    assert opinions == {"pretrain": False, "align": True}
+    assert all(row["prompt"] == [{"role": "user", "content": f"Hello {NASTY}"}] for row in rows)
+    # a pre-trained model is asked the newest words alone, so the good answer is also one over the bad
+    told = [
+        (row["chosen"][0]["content"], row["rejected"][0]["content"])
+        for row in exchange.export(served.site.database, "trl")
+    ]
+    assert ("Hello to you.", said) in told and said in [chosen for chosen, _ in told]
     assert [row["messages"][-1]["content"] for row in exchange.export(served.site.database, "instructions")] == [
         "Hello to you."
     ]
