@@ -18,7 +18,7 @@ from trivium.model.transformer import Transformer
 from trivium.train.distributed import Team
 from trivium.train.step import mean_loss, next_token_loss
 
-ROWS_AT_ONCE = 64
+ROWS_AT_ONCE, POSITIONS_AT_ONCE = 64, 8192  # at most: long rows would else need more memory than training does
 ROWS_IN_GROUP = 8  # neighbours in the text: they stand or fall together
 
 
@@ -30,13 +30,19 @@ def bits_per_byte(
     Over a part of the shard the bytes are taken in proportion to the tokens. All processes of the team call it, and read
     a share of the windows each.
     """
-    batches = valid_windows(shard, length, min(ROWS_AT_ONCE, most_rows or ROWS_AT_ONCE), most_rows, team.ranks)
+    rows = min(rows_at_once(length), most_rows or ROWS_AT_ONCE)
+    batches = valid_windows(shard, length, rows, most_rows, team.ranks)
     parts = _parts(model, shard, batches, team.machine)
     nats, counted = team.sum(sum(part[0] for part in parts), sum(part[1] for part in parts))
     return {
         "valid_loss": nats / max(counted, 1.0),
         "valid_bits_per_byte": nats / max(counted, 1.0) * _bits_per_nat_and_token(shard),
     }
+
+
+def rows_at_once(length: int) -> int:
+    """Rows of so many tokens that are read together."""
+    return max(1, min(ROWS_AT_ONCE, POSITIONS_AT_ONCE // length))
 
 
 def bits_per_byte_estimate(model: Transformer, shard: Shard, length: int, machine: Machine) -> Estimate:

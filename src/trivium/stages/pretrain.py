@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 NEEDS = ("tokenize",)
 CONTINUES = ("steps",)
 PLATEAU_NATS = 0.3  # as near to the loss of frequencies alone as this is no learning of context
-ROWS_AT_ONCE = 64
 Family = Literal["auto", "gpt2", "llama", "mistral", "qwen2", "qwen3", "bert", "roberta", "distilbert", "modernbert"]
 PARALLEL = True
 
@@ -212,6 +211,7 @@ def masked_plan(settings: PretrainSettings, tokenizer: Tokenizer, train: Shard, 
     """Rows with hidden tokens, and how many of them are found at a mask that never changes."""
     from trivium.data.masked import MaskedBatches, MaskedRows, fixed_batches
     from trivium.evaluate.masked import masked_scores, unigram_loss
+    from trivium.evaluate.text import rows_at_once
     from trivium.train.masked import hidden_tokens, masked_loss
 
     how = (tokenizer, settings.masking, settings.pairs, settings.length)
@@ -223,7 +223,7 @@ def masked_plan(settings: PretrainSettings, tokenizer: Tokenizer, train: Shard, 
         context.report(Progress(context.folder.name, 0, settings.steps, note=note))
 
     def look(model: Transformer, team: Team, most: int | None) -> dict[str, float]:
-        batches = fixed_batches(unseen, ROWS_AT_ONCE, most, context.ranks)
+        batches = fixed_batches(unseen, rows_at_once(settings.length), most, context.ranks)
         return masked_scores(model, batches, team) | {"unigram_loss": unigram_loss(train, batches, team)}
 
     stream = MaskedBatches(rows, settings.batch_size, settings.micro_batch_size, context.ranks)
