@@ -14,7 +14,8 @@ iterations of the peer as a sample of its speed, with the loss of its README (1.
 
 The second figure is the same against the peer at a learning rate that was tuned for it (`--rates` tries several on the first
 seed, one after another, and takes the one whose model scores best on the validation part itself, which favours the peer; its
-lowest rate stays a tenth; of 0.002 and 0.004 the second was the better, with 2.60 and 2.54 bits per character). Ours is then given more steps, since the loss to be reached is lower.
+lowest rate stays a tenth). Of 0.002 and 0.004 the second was the better, with 2.60 and 2.54 bits per character. Ours is then
+given more steps, since the loss to be reached is lower.
 """
 
 from __future__ import annotations
