@@ -12,7 +12,7 @@ from typing import Any
 
 from trivium.base.words import Message
 from trivium.evaluate.intervals import mean
-from trivium.evaluate.preferences import answer_requests, sequence_kl
+from trivium.evaluate.preferences import answer_all, sequence_kl, won
 from trivium.evaluate.scores import score_row
 from trivium.generate import Answer, Generator
 
@@ -29,10 +29,7 @@ def own_requests(
     seed: int,
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Scores of the tuned and the aligned models, and the answers of all as samples; `judge` is a reward model, if any."""
-    answers = {
-        name: answer_requests(generator, requests, temperature, max_new_tokens, seed, chat=name != "pretrain")
-        for name, generator in generators.items()
-    }
+    answers = answer_all(generators, requests, temperature, max_new_tokens, seed)
     prompts = [[Message(turn["role"], turn["content"]) for turn in row["messages"]] for row in requests]
     tuned = [name for name in answers if name != "pretrain"]
     rewards = {name: judge(list(zip(prompts, answers[name], strict=True))) for name in tuned} if judge else {}
@@ -49,11 +46,7 @@ def own_requests(
         rows.append(score_row("kl", name, mean(kl), "nats", "to the fine-tuned model, summed over an answer"))
         if name in rewards:
             pairs = zip(rewards[name], rewards["finetune"], strict=True)
-            wins = [
-                1.0 if new > old else 0.5 if new == old else 0.0
-                for new, old in pairs
-                if new is not None and old is not None
-            ]
+            wins = [won(new, old) for new, old in pairs if new is not None and old is not None]
             rows += [score_row("reward_wins", name, mean(wins), "share", PROXY)] if wins else []
     samples = [
         {

@@ -35,10 +35,7 @@ def win_rate(
     seed: int,
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Scores (mean utility of each tuned model; win rate and KL of each aligned one) and the answers as samples."""
-    answers = {
-        name: answer_requests(generator, requests, temperature, max_new_tokens, seed, chat=name != "pretrain")
-        for name, generator in generators.items()
-    }
+    answers = answer_all(generators, requests, temperature, max_new_tokens, seed)
     texts = [row["messages"][-1]["content"] for row in requests]
     utilities = {
         name: [rater.utility(text, answer.text, answer.ended) for text, answer in zip(texts, found, strict=True)]
@@ -51,7 +48,7 @@ def win_rate(
     ]
     for name in [name for name in answers if name not in ("pretrain", "finetune")]:
         pairs = zip(utilities[name], utilities["finetune"], strict=True)
-        wins = [1.0 if new > old else 0.5 if new == old else 0.0 for new, old in pairs]
+        wins = [won(new, old) for new, old in pairs]
         rows.append(score_row("win_rate", name, mean(wins), "share", NOTE))
         kl = sequence_kl(generators[name], generators["finetune"], requests, answers[name])
         rows.append(score_row("kl", name, mean(kl), "nats", "to the fine-tuned model, summed over an answer"))
@@ -75,11 +72,30 @@ def picked_rows(stage: str, answers: Sequence[Answer], samples: Sequence[dict[st
         rater.utility(row["prompt"], answer.text, answer.ended) for answer, row in zip(answers, samples, strict=True)
     ]
     pairs = zip(utilities, (row["rewards"]["finetune"] for row in samples), strict=True)
-    wins = [1.0 if new > old else 0.5 if new == old else 0.0 for new, old in pairs]
+    wins = [won(new, old) for new, old in pairs]
     return [
         score_row("utility", stage, mean(utilities), "points", NOTE),
         score_row("win_rate", stage, mean(wins), "share", f"{NOTE}; picked by the reward model, nothing is trained"),
     ]
+
+
+def won(new: float, old: float) -> float:
+    """1 where the new answer is worth more, 0 where less, a half where as much."""
+    return 1.0 if new > old else 0.5 if new == old else 0.0
+
+
+def answer_all(
+    generators: Mapping[str, Generator],
+    requests: Sequence[dict[str, Any]],
+    temperature: float,
+    max_new_tokens: int,
+    seed: int,
+) -> dict[str, list[Answer]]:
+    """Each model's sampled answers to the requests."""
+    return {
+        name: answer_requests(generator, requests, temperature, max_new_tokens, seed, chat=name != "pretrain")
+        for name, generator in generators.items()
+    }
 
 
 def answer_requests(

@@ -7,7 +7,7 @@ and no more is known of it. Its answer is compared as it stands, so a free one i
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -20,11 +20,14 @@ from trivium.base.words import Message
 from trivium.data.conversations import messages_of
 from trivium.data.find import find_files
 from trivium.data.intake import OWN_LEVEL, Intake, Item
+from trivium.data.ledger import Ledger
 from trivium.data.pieces import Broken
 from trivium.data.rows import LIST, rows_in, text_of
 from trivium.data.text import clean
 
 SUFFIXES = (".jsonl", LIST)
+Row = tuple[Path | str, int | None, Mapping[str, Any]]  # the place, its line if it has one, what stands there
+Items = Callable[[Mapping[str, Any], Path | str, int | None], Iterator[Item]]
 
 
 class InstructionsSource(Settings):
@@ -43,19 +46,30 @@ def read(source: InstructionsSource, name: str, intake: Intake) -> Iterator[Item
     """The conversations, in the order of paths and lines. Raises DataError where a row is none, or there is none."""
     found = find_files(source.path, SUFFIXES, intake.ledger)
     intake.facts[name] = {"files": len(found)}
+
+    def items(row: Mapping[str, Any], place: Path | str, line: int | None) -> Iterator[Item]:
+        return _item(row, place, line, source, name, intake)
+
+    rows = ((file, rows_in(file, source.broken, intake.ledger)) for file in found)
+    if not (yield from items_of(rows, items, intake.ledger)):
+        raise DataError(f"nothing to read: all {len(found)} files are empty; add rows", file=source.path)
+
+
+def items_of(files: Iterable[tuple[Path, Iterable[Row]]], items: Items, ledger: Ledger) -> Generator[Item, None, int]:
+    """What `items` makes of the rows of files, in their order; faults of rows and empty files go to the ledger. Returns the
+    number of rows."""
     count = 0
-    for file in found:
+    for file, rows in files:
         before = count
-        for place, line, row in rows_in(file, source.broken, intake.ledger):
+        for place, line, row in rows:
             count += 1
             try:
-                yield from _item(row, place, line, source, name, intake)
+                yield from items(row, place, line)
             except DataError as error:
-                intake.ledger.fault("rows that could not be read", error)
+                ledger.fault("rows that could not be read", error)
         if count == before:
-            intake.ledger.drop("empty file", str(file))
-    if not count:
-        raise DataError(f"nothing to read: all {len(found)} files are empty; add rows", file=source.path)
+            ledger.drop("empty file", str(file))
+    return count
 
 
 def _item(

@@ -26,12 +26,11 @@ from trivium.data.ledger import Ledger
 from trivium.data.opened import open_data
 from trivium.data.pieces import Broken
 from trivium.data.rows import LIST, MOST_LINE_BYTES, rows_in, text_of
-from trivium.data.sources.instructions import instruction_of
+from trivium.data.sources.instructions import Row, instruction_of, items_of
 from trivium.data.text import clean, decode, skip_byte_order_mark
 
 LINES = ".txt"
 SUFFIXES = (".jsonl", LIST, LINES)
-Row = tuple[Path | str, int | None, Mapping[str, Any]]
 
 
 class RequestsSource(Settings):
@@ -50,19 +49,13 @@ def read(source: RequestsSource, name: str, intake: Intake) -> Iterator[Item]:
     """The requests, in the order of paths and lines. Raises DataError where a row is none, or there is none."""
     found = find_files(source.path, SUFFIXES, intake.ledger)
     intake.facts[name] = {"files": len(found)}
-    count = 0
-    for file in found:
-        before = count
-        rows = _lines if file.suffix.lower() == LINES else rows_in
-        for place, line, row in rows(file, source.broken, intake.ledger):
-            count += 1
-            try:
-                yield from _item(row, place, line, source, intake)
-            except DataError as error:
-                intake.ledger.fault("rows that could not be read", error)
-        if count == before:
-            intake.ledger.drop("empty file", str(file))
-    if not count:
+
+    def items(row: Mapping[str, Any], place: Path | str, line: int | None) -> Iterator[Item]:
+        return _item(row, place, line, source, intake)
+
+    readers = ((file, _lines if file.suffix.lower() == LINES else rows_in) for file in found)
+    rows = ((file, reader(file, source.broken, intake.ledger)) for file, reader in readers)
+    if not (yield from items_of(rows, items, intake.ledger)):
         raise DataError(f"nothing to read: all {len(found)} files are empty; add requests", file=source.path)
 
 
