@@ -1,12 +1,13 @@
 """Tasks of the little world that are asked without training: a rule that only examples show, and tasks never trained.
 
 `codes`: two kinds of words, each with a sign that is drawn by the seed, so that without examples half the answers are right
-by chance; the words that are asked about are no examples. `unseen`: held-out tasks inside trained families, four ways, the
+by chance; the words that are asked about are no examples, of which there are eight at least. `unseen`: held-out tasks inside trained families, four ways, the
 wrong options being answers to other requests of the same family, those first that share most words with the request.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from functools import cache
 from itertools import islice
@@ -29,7 +30,7 @@ def codes(seed: int, split: str) -> Iterator[tuple[str, str]]:
     rows = []
     for kind, sign in zip(kinds, signs, strict=True):
         words = dice.sample(KINDS[kind].all, len(KINDS[kind]))
-        low, high = (round(share * len(words)) for share in PARTS[split])
+        low, high = (math.ceil(share * len(words)) for share in PARTS[split])  # up: four examples of the smallest kind
         rows += [(capital(word), sign) for word in words[low:high]]
     python_random(seed, "codes", split).shuffle(rows)
     yield from rows
