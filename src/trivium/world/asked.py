@@ -1,8 +1,9 @@
 """Tasks of the little world that are asked without training: a rule that only examples show, and tasks never trained.
 
 `codes`: two kinds of words, each with a sign that is drawn by the seed, so that without examples half the answers are right
-by chance; the words that are asked about are no examples, of which there are eight at least. `unseen`: held-out tasks inside trained families, four ways, the
-wrong options being answers to other requests of the same family, those first that share most words with the request.
+by chance; the words that are asked about are no examples, of which there are eight at least. `unseen`: held-out tasks inside
+trained families, four ways, the wrong options being answers to other requests of the same family, those first that share most
+words with the request.
 """
 
 from __future__ import annotations
