@@ -26,7 +26,7 @@ class Echo:
     """Answers with what it was given; remembers it."""
 
     def __init__(self, stage: str) -> None:
-        self.stage, self.answers = stage, stage != "pretrain"
+        self.stage, self.answers, self.writes = stage, stage != "pretrain", not stage.startswith("finetune-")
         self.given: list[Any] = []
 
     def stream(self, said: list[Message], *, temperature: float, seed: int, max_new_tokens: int = 256) -> Iterator[str]:
@@ -45,6 +45,15 @@ class Loader:
             raise RunError("no model of stage 'none'")
         self.made.append(Echo(stage or "align"))
         return self.made[-1]  # type: ignore[return-value]
+
+
+def test_there_is_no_talking_to_a_model_that_only_reads() -> None:
+    with pytest.raises(UserError, match="'finetune-mood' reads and does not write"):
+        Chat(Loader(), "finetune-mood")
+    chat = Chat(Loader())
+    with pytest.raises(UserError, match="reads and does not write"):
+        chat.command("/stage finetune-mood")
+    assert chat.assistant.stage == "align"
 
 
 def piped(monkeypatch: pytest.MonkeyPatch, text: str, chat: Chat) -> None:

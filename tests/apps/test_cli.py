@@ -17,6 +17,7 @@ import yaml
 
 from tests.journey.fake_stages import calls, in_place_of_the_real_ones
 from trivium import __version__
+from trivium.apps import cli_run
 from trivium.apps.cli import PURPOSES, app, main
 from trivium.journey import runner
 from trivium.journey.graph import STAGES
@@ -105,6 +106,12 @@ def test_a_run_tells_its_stages_and_what_to_do_next(shell: Shell) -> None:
     assert shell("run", "recipe.yaml") == 0
     assert [line.split("  ")[1] for line in shell.out.splitlines()[:3]] == ["reused"] * 3
     assert (shell.home / "runs/first/recipe.yaml").exists()
+
+
+def test_nobody_is_sent_to_talk_to_models_that_only_read(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli_run, "only_reads", lambda folder: True)
+    assert shell("run", "recipe.yaml") == 0
+    assert "report   runs/first/report.html" in shell.out and "trivium chat" not in shell.out
 
 
 def test_options_reach_the_run(shell: Shell) -> None:

@@ -65,3 +65,15 @@ def test_text_of_another_tokenizer_is_refused(tmp_path: Path, base: Path) -> Non
     context = Context(tmp_path / "pretrain", {"tokenize": tmp_path / "tokenize"}, device="cpu", threads=1)
     with pytest.raises(UserError, match=r"has another tokenizer than the text; set tokenize\.base to it too"):
         pretrain.run(pretrain.PretrainSettings(base=base), context)
+
+
+def test_a_base_that_cannot_be_read_is_told_before_there_is_any_text(tmp_path: Path, base: Path) -> None:
+    settings = pretrain.PretrainSettings(base=base, length=32)
+    assert pretrain.check(settings, {}) == []
+    (fault,) = pretrain.check(settings.model_copy(update={"length": 4096}), {})
+    assert fault.startswith("length is 4096; the model reads at most") and fault.endswith("tokens: lower it")
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "config.json").write_text('{"model_type": "t5"}', encoding="utf-8")
+    (fault,) = pretrain.check(settings.model_copy(update={"base": other}), {})
+    assert fault.startswith(f"base: {other}: config.json: model_type is 't5'; supported: bert, ")

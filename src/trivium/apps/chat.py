@@ -46,14 +46,24 @@ class Chat:
     def __init__(
         self, load: Callable[[str | None], Assistant], stage: str | None = None, temperature: float | None = None
     ) -> None:
-        self._load, self._asked_temperature = load, temperature
+        self._all, self._asked_temperature = load, temperature
         self._messages: list[Message] = []
         self._system = ""
         self._turn = 0
         self._seed = 0
         self._most = LONGEST
         self._last: str | None = None
-        self.assistant = load(stage)
+        self.assistant = self._load(stage)
+
+    def _load(self, stage: str | None) -> Assistant:
+        """The assistant of a stage. Raises UserError for one that only reads."""
+        found = self._all(stage)
+        if not found.writes:
+            raise UserError(
+                f"the model of '{found.stage}' reads and does not write, so there is no talking to it; `trivium predict` asks "
+                "the run's tasks"
+            )
+        return found
 
     @property
     def temperature(self) -> float:

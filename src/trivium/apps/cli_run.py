@@ -12,6 +12,7 @@ from trivium.apps.display import display_for
 from trivium.apps.ranks import ranks_here
 from trivium.apps.stopping import Stopping
 from trivium.base.errors import RecipeError
+from trivium.journey.assistant import only_reads
 from trivium.journey.check import check
 from trivium.journey.follow import Lead, follow
 from trivium.journey.graph import STAGES, is_named, with_named
@@ -54,7 +55,7 @@ def _lead(options: StageOptions, until: str | None, lead: Lead) -> None:
         if is_named(result.stage, "finetune"):
             name = result.stage.partition("-")[2]
             console.print(f'ask      trivium predict {folder} --task {name} "..."', highlight=False, soft_wrap=True)
-    models = models_of([result.stage for result in results])
+    models = [name for name in models_of([result.stage for result in results]) if not only_reads(folder / name)]
     if models:
         console.print(f"talk     trivium chat {folder}", highlight=False, soft_wrap=True)
     if len(models) > 1:

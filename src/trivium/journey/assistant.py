@@ -39,6 +39,11 @@ class Assistant:
         self._writer = generator
 
     @property
+    def writes(self) -> bool:
+        """Whether this is a model that writes."""
+        return self._writer is not None
+
+    @property
     def _generator(self) -> Generator:
         if self._writer is None:
             raise UserError(
@@ -193,6 +198,11 @@ def load(
     return Assistant(
         name, load_generator(folder, device, precision=precision), answers=name != "pretrain", experts=experts
     )
+
+
+def only_reads(folder: Path) -> bool:
+    """Whether a folder holds a model, and one that does not write: no class of a language model's name."""
+    return (folder / "config.json").exists() and not writes(folder)
 
 
 def writes(folder: Path) -> bool:

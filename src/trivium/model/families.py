@@ -6,9 +6,11 @@ The rows are in `decoder_rows` and `encoder_rows`, what is done with one in `fam
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from trivium.base.errors import CheckpointError, UserError
+from trivium.base.errors import CheckpointError, RunError, UserError
+from trivium.base.files import read_json
 from trivium.model.architecture import Architecture
 from trivium.model.architecture import row_counts as row_counts
 from trivium.model.decoder_rows import GPT2, LLAMA, MISTRAL, QWEN2, QWEN3
@@ -30,6 +32,24 @@ def family_named(name: str) -> Family:
     if name not in FAMILIES:
         raise CheckpointError(f"config.json: model_type is '{name}'; supported: {', '.join(sorted(FAMILIES))}")
     return FAMILIES[name]
+
+
+def read_shape(folder: Path) -> tuple[dict[str, Any], Family, Architecture]:
+    """What a model folder's config.json says: itself, its family's row and the shape; no weight is read.
+
+    Raises CheckpointError, naming the folder, where there is none or it says what is not supported.
+    """
+    try:
+        config: dict[str, Any] = read_json(folder / "config.json")
+    except RunError as error:
+        raise CheckpointError(str(error)) from None
+    if "quantization_config" in config:
+        raise CheckpointError(f"{folder}: its weights are quantised; give the folder that it was made from")
+    try:
+        family = family_of(config)
+        return config, family, family.architecture(config)
+    except CheckpointError as error:
+        raise CheckpointError(f"{folder}: {error}") from None
 
 
 def new_shape(family: str, sizes: Mapping[str, Any], window: int | None = None, every: int = 3) -> Architecture:

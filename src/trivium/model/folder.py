@@ -15,10 +15,10 @@ from typing import Any
 import torch
 from safetensors.torch import save as to_bytes
 
-from trivium.base.errors import CheckpointError, RunError
-from trivium.base.files import read_json, write_atomic, write_json
+from trivium.base.errors import CheckpointError
+from trivium.base.files import write_atomic, write_json
 from trivium.model.architecture import HeadShape
-from trivium.model.families import family_named, family_of
+from trivium.model.families import family_named, read_shape
 from trivium.model.family import Family, export_weights, import_weights
 from trivium.model.initialise import initialise_head
 from trivium.model.transformer import Transformer
@@ -116,14 +116,7 @@ def load(
     its last matrix starts at zero. The labels of a stored head must be `labels` as a set (or none are given); its rows are put
     into the order of `labels`. Raises CheckpointError where files are missing, damaged or do not fit.
     """
-    try:
-        config = read_json(folder / "config.json")
-    except RunError as error:
-        raise CheckpointError(str(error)) from None
-    if "quantization_config" in config:
-        raise CheckpointError(f"{folder}: its weights are quantised; give the folder that it was made from")
-    family = family_of(config)
-    shape = family.architecture(config)
+    config, family, shape = read_shape(folder)
     stored = stored_head(config, family)
     kind = head or stored.kind
     known = kind == stored.kind or (kind == "score" and stored.kind == "sequence" and len(stored.labels) == 1)

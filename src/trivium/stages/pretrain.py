@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from trivium.base.config import Settings
-from trivium.base.errors import UserError
+from trivium.base.errors import CheckpointError, UserError
 from trivium.base.progress import Context, Progress
 from trivium.base.ranks import ALONE, Ranks
 from trivium.data.growth import GrowthSettings
@@ -313,6 +313,8 @@ def check(settings: PretrainSettings, sections: Mapping[str, Any]) -> list[str]:
     if settings.base is not None:
         if settings.model != ModelSettings():
             faults.append("model is given, but pretrain.base has its own sizes: take one of the two out")
+        if settings.base.is_dir():
+            faults += _faults_of_base(settings.base, settings.length)
     else:
         try:
             settings.shape(vocab_size=1)
@@ -330,8 +332,19 @@ def check(settings: PretrainSettings, sections: Mapping[str, Any]) -> list[str]:
     return faults
 
 
-def too_long(length: int, longest: int) -> str:
-    return f"length is {length}; the model reads at most {longest} tokens: lower it or raise model.max_positions"
+def _faults_of_base(folder: Path, length: int) -> list[str]:
+    """Why a model folder cannot be gone on from, by its config.json alone."""
+    from trivium.model.families import read_shape
+
+    try:
+        _, _, shape = read_shape(folder)
+    except CheckpointError as error:
+        return [f"base: {error}"]
+    return [] if length <= shape.max_positions else [too_long(length, shape.max_positions, "lower it")]
+
+
+def too_long(length: int, longest: int, mend: str = "lower it or raise model.max_positions") -> str:
+    return f"length is {length}; the model reads at most {longest} tokens: {mend}"
 
 
 def check_sizes(settings: PretrainSettings, train: Shard, shape: Architecture) -> None:
