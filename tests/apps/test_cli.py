@@ -312,7 +312,7 @@ def test_a_single_prompt_goes_through_the_newest_model(shell: Shell, monkeypatch
     asked: list[Any] = []
 
     class Parrot:
-        stage, answers = "finetune", True
+        stage, answers, writes = "finetune", True, True
 
         def stream(self, said: list[Any], **sampling: Any) -> list[str]:
             asked.append(sampling["temperature"])
