@@ -55,7 +55,7 @@ MEMORY: dict[str, Any] = {
     },
     "tokenize": {"vocab_size": 2048},
     "pretrain": {"steps": 300, "batch_size": 24, "model": MODEL},
-    "finetune": {"steps": 900, "tokens_per_step": 2048, "optimizer": {"name": "adamw", "adam_learning_rate": 0.003}},
+    "finetune": {"steps": 300, "tokens_per_step": 2048, "optimizer": {"name": "adamw", "adam_learning_rate": 0.003}},
     "evaluate": {"instructions": 200, "privacy": {"documents": 50}},
 }
 HE = ("smith", "carpenter", "captain", "farmer", "baker", "guard")

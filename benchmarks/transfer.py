@@ -1,6 +1,6 @@
 """What pre-training saves on the built-in world: names in news by an encoder, from 8 labels to all, beside random weights.
 
-    python benchmarks/transfer.py [--seeds 0] [--draws 3] [--threads 2] [--work FOLDER] [--quick]
+    python benchmarks/transfer.py [--seeds 0] [--draws 4] [--threads 2] [--work FOLDER] [--quick]
 
 Each seed pre-trains an encoder on the world's text and runs the `transfer` stage on it twice. `entities`: random weights, frozen
 features, LoRA and all weights with 8, 32, 128 and all 400 labelled news, every budget `--draws` times, learning rates chosen for
@@ -147,7 +147,7 @@ def main() -> None:
     """Measure, and print and write the figures."""
     parser = argparse.ArgumentParser(description="What pre-training saves.")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--draws", type=int, default=3, help="of the items and the weights, at each budget")
+    parser.add_argument("--draws", type=int, default=4, help="of the items and the weights, at each budget")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--work", type=Path, help="keep the runs in this folder")
     parser.add_argument("--quick", action="store_true", help="one seed, two budgets, few steps: it says nothing")

@@ -144,6 +144,7 @@ def test_a_stage_by_name_runs_what_it_needs_and_redoes_nothing_that_is_current(s
         (["check", "recipe.yaml", "--set", "gather.path=no.txt"], "'gather.path'"),
         (["runs", "verify", "x"], "no such run"),
         (["compare", "x"], "give at least one --prompt"),
+        (["compare", "x", "--prompt", "a", "--page", "x.txt"], "x.txt: a page is an HTML file; give a name that ends"),
     ],
 )
 def test_a_user_s_mistake_is_one_sentence_and_exit_code_2(shell: Shell, arguments: list[str], told: str) -> None:

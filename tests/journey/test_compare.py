@@ -122,6 +122,8 @@ def test_several_runs_stand_side_by_side(run: Path, tmp_path: Path, asked: Any) 
     (row,) = compare_runs([run, other], ["What is red?"])
     assert list(row.answers) == ["run/pretrain", "run/finetune", "run/align", "other/pretrain", "other/finetune"]
     assert list(row.answers) == list(row.changes) == list(row.explanations)
+    assert [row.changes[f"other/{stage}"]["same"] for stage in ("pretrain", "finetune")] == [1.0, 1.0]
+    assert not any("same" in row.changes[f"run/{stage}"] for stage in SAYS)
     with pytest.raises(UserError, match="two runs are called run"):
         compare_runs([run, run], ["What is red?"])
 

@@ -47,21 +47,28 @@ def compare(
     prompt: Annotated[list[str] | None, typer.Option(help="A prompt; may be given several times.")] = None,
     file: Annotated[Path | None, typer.Option(help="A text file with a prompt on each line.")] = None,
     stage: Annotated[list[str] | None, typer.Option(help="Only this stage; may be given several times.")] = None,
+    page: Annotated[
+        Path | None, typer.Option(metavar="FILE.html", help="Write it as a page, too: one HTML file.")
+    ] = None,
     runs: RunsFolder = RUNS,
 ) -> None:
     """Give the same prompts to every stage of a run, or of several, side by side."""
     from rich.console import Console
 
     from trivium.apps.comparison import draw, read_prompts
+    from trivium.journey.compare import compare_runs
+    from trivium.journey.compare_page import require_page, write_comparison
     from trivium.journey.runs import find_run
 
     prompts = [*(prompt or []), *(read_prompts(file) if file else [])]
     if not prompts:
         raise UserError("give at least one --prompt, or a --file with a prompt on each line")
-    folders = [find_run(one, runs) for one in run]
-    from trivium.journey.compare import compare_runs
-
-    draw(compare_runs(folders, prompts, stage), Console())
+    if page is not None:
+        require_page(page)  # before the models are asked
+    rows = compare_runs([find_run(one, runs) for one in run], prompts, stage)
+    draw(rows, Console())
+    if page is not None:
+        print(f"page  {write_comparison(rows, page)}")
 
 
 def predict(

@@ -56,7 +56,12 @@ def figures_of(changes: Mapping[str, float]) -> str:
     """The figures of one answer in a line."""
     if not changes:
         return ""
-    said = [f"{changes['words']:.0f} words", f"log-likelihood {changes['log_likelihood']:.1f} nats"]
+    said = [
+        f"{changes['words']:.0f} {'word' if changes['words'] == 1 else 'words'}",
+        f"log-likelihood {changes['log_likelihood']:.1f} nats",
+    ]
     said.append(f"of the newest answer {changes['log_likelihood_of_newest']:.1f}")
     said += [f"{name} {changes[key]:.2f}" for key, name in (("reward", "reward"), ("kl", "KL")) if key in changes]
+    if "same" in changes:
+        said.append("the same words as in the first run" if changes["same"] else "other words than in the first run")
     return ", ".join(said) + ("" if changes["ended"] else "; cut off at the length limit")

@@ -31,7 +31,8 @@ class Row:
     1.0 where the model stopped by itself; "log_likelihood", nats that the model gives its own answer;
     "log_likelihood_of_newest", nats that it gives the answer of the newest stage compared, which shows how that answer
     became likely; "reward", where the run has a reward model; and for the newest, if aligned,
-    "kl": how many nats likelier its answer is to it than to the fine-tuned model.
+    "kl": how many nats likelier its answer is to it than to the fine-tuned model; of a model of a later run "same", 1.0
+    where the first run's model of that stage says the same.
     """
 
     prompt: str
@@ -108,10 +109,21 @@ def compare_runs(
         found = zip(names, rows, strict=True)
         return {f"{name}/{stage}": value for name, row in found for stage, value in getattr(row, part).items()}
 
+    tables = [tables[0], *([_beside(*pair) for pair in zip(table, tables[0], strict=True)] for table in tables[1:])]
     return [
         Row(rows[0].prompt, *(joined(rows, part) for part in ("answers", "explanations", "changes")))
         for rows in zip(*tables, strict=True)
     ]
+
+
+def _beside(row: Row, first: Row) -> Row:
+    """The row of a later run, told which of its answers are the first run's."""
+    same = {stage: answer.strip() == first.answers.get(stage, "").strip() for stage, answer in row.answers.items()}
+    told = {
+        stage: {**figures, **({"same": float(same[stage])} if stage in first.answers else {})}
+        for stage, figures in row.changes.items()
+    }
+    return replace(row, changes=told)
 
 
 def _choose(run_folder: Path, stages: Sequence[str] | None) -> list[str]:

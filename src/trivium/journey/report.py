@@ -1,24 +1,20 @@
 """`write_report(run_folder)`: one offline HTML file about a run, for people who want to see what each phase changed.
 
 The parts of the page are worked out in `report_*`; the words are in `report_words`; the looks are in `report.html.j2`
-and `report.css`. The page asks nothing of the network and needs no script; a content security policy holds it to that.
+and `report.css`, and `pages` fills them. The page asks nothing of the network and needs no script.
 """
 
 from __future__ import annotations
 
-import base64
-import functools
-import hashlib
 import shlex
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from trivium.base.errors import TriviumError
 from trivium.base.files import write_atomic
+from trivium.journey.pages import fill
 from trivium.journey.report_curves import curves
 from trivium.journey.report_data import data, tokens
 from trivium.journey.report_fairness import bias_part, memory_part
@@ -40,7 +36,6 @@ from trivium.journey.required import Verdict
 from trivium.journey.required import verdicts as judged
 from trivium.stages.evaluate import Requirement
 
-HERE = Path(__file__).parent
 MOST_FAULTS = 40
 
 
@@ -64,28 +59,16 @@ def write_report(run_folder: Path, *, samples: bool = True) -> Path:
     return path
 
 
-@functools.cache
-def _template() -> Template:
-    loader = FileSystemLoader(HERE)
-    environment = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.get_template("report.html.j2")
-
-
 def render(run: Run) -> str:
     """The page's HTML."""
-    script = (HERE / "report.js").read_text(encoding="utf-8")
     drawn, no_drawings = curves(run)
     questions, requests = decks(run)
     looped = rounds(run)
     faults = [*run.faults, *(looped.faults if looped else ())]
-    return _template().render(
+    return fill(
+        "report.html.j2",
         run=run,
         name=label(run.name),
-        style=Markup((HERE / "report.css").read_text(encoding="utf-8")),
-        script=Markup(script),
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         rater=RATER,
         head=head(run),
         example=example(run),
@@ -115,7 +98,6 @@ def render(run: Run) -> str:
         glossary=GLOSSARY,
         faults=[label(fault, 300) for fault in faults[:MOST_FAULTS]],
         more_faults=max(0, len(faults) - MOST_FAULTS),
-        written=f"{datetime.now(UTC):%d %B %Y, %H:%M} UTC".lstrip("0"),
     )
 
 
@@ -147,7 +129,9 @@ def commands(run: Run) -> tuple[Command, ...]:
             Command(f"trivium chat {folder} --stage {models[0]}", f"Talk to an earlier one ({', '.join(models[:-1])}).")
         )
         line = f'trivium compare {folder} --prompt "Tell me a story about a fox."'
-        found.append(Command(line, "See your own prompt through every model, side by side."))
+        found.append(
+            Command(line, "See your own prompt through every model, side by side; with --page FILE.html as a page.")
+        )
     for stage in run.tasks:
         line = f'trivium predict {folder} --task {stage.partition("-")[2]} "..."'
         found.append(Command(line, "Ask it about a text of yours, a file, or what another command writes."))

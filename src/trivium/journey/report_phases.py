@@ -255,22 +255,35 @@ def _card(sample: Sample) -> Card:
         marked = before is not None and phase.model == "align" and text.strip() != before.answer.strip()
         old = before.answer if before is not None and marked else None
         points = plain(now.points) if now.points is not None else ""
-        explanation, figures = explain(phase.model, now, before), _figures(text, sample.changes.get(phase.model, {}))
+        explanation, figures = (
+            explain(phase.model, now, before),
+            figures_in_words(text, sample.changes.get(phase.model, {})),
+        )
         answers.append(Answer(phase, shown, changed_words(old, shown.head), now.verdict, points, explanation, figures))
         before = now
     reference = None if sample.reference is None else show(sample.reference)
     return Card(show(sample.text), label(sample.kind, 40).replace("_", " "), reference, tuple(answers))
 
 
-def _figures(text: str, changes: Mapping[str, float | None]) -> str:
-    """Length, likelihoods and KL of an answer in a line; '' where its likelihoods were not written down."""
-    own, newest, far = (number(changes.get(key)) for key in ("log_likelihood", "log_likelihood_of_newest", "kl"))
-    parts = [] if own is None else [f"log-likelihood {own:.1f} nats"]
+def figures_in_words(text: str, changes: Mapping[str, float | None]) -> str:
+    """Length, likelihoods, reward and KL of an answer in a line; '' where its likelihoods were not written down."""
+    own, newest, reward, far = (
+        number(changes.get(key)) for key in ("log_likelihood", "log_likelihood_of_newest", "reward", "kl")
+    )
+    parts = [] if own is None else [f"log-likelihood {_nats(own)} nats"]
     if newest is not None and newest != own:
-        parts.append(f"the newest answer has {newest:.1f} here")
+        parts.append(f"the newest answer has {_nats(newest)} here")
+    if reward is not None:
+        parts.append(f"reward {reward:.2f}")
     if far is not None:
-        parts.append(f"KL {far:.1f}")
+        parts.append(f"KL {_nats(far)}")
+    if changes.get("ended") == 0:
+        parts.append("cut off at the length limit")
     return "; ".join([many(len(text.split()), "word"), *parts]) if parts else ""
+
+
+def _nats(value: float) -> str:
+    return f"{round(value, 1) + 0.0:.1f}"  # zero has no sign
 
 
 def changed_words(before: str | None, now: str) -> tuple[tuple[str, bool], ...]:

@@ -25,19 +25,22 @@ def shareable(run: Run, *, samples: bool = True) -> Run:
             for name, content in (("gather", run.gather), ("tokenize", run.tokenize))
         )
         return replace(run, samples=(), gather=gather, tokenize=tokenize)
-    known = [kind for kind in KINDS if kind != "phone" or find_spec("phonenumbers") is not None]
-    settings = PrivateSettings(find=tuple(known))
-    gather = {key: _clean(value, settings) if key in TEXTS["gather"] else value for key, value in run.gather.items()}
-    return replace(run, samples=tuple(_redacted(one, settings) for one in run.samples), gather=gather)
+    gather = {key: redacted(value) if key in TEXTS["gather"] else value for key, value in run.gather.items()}
+    return replace(run, samples=tuple(_redacted(one) for one in run.samples), gather=gather)
 
 
-def _redacted(sample: Sample, settings: PrivateSettings) -> Sample:
-    changed = {name: _clean(getattr(sample, name), settings) for name in ("prompt", "answers", "reference")}
+def _redacted(sample: Sample) -> Sample:
+    changed = {name: redacted(getattr(sample, name)) for name in ("prompt", "answers", "reference")}
     return sample.model_copy(update=changed)
 
 
+def redacted(value: Any) -> Any:
+    """`value` with the personal data in every text inside it replaced by placeholders, as far as rules find them."""
+    known = [kind for kind in KINDS if kind != "phone" or find_spec("phonenumbers") is not None]
+    return _clean(value, PrivateSettings(find=tuple(known)))
+
+
 def _clean(value: Any, settings: PrivateSettings) -> Any:
-    """`value` with every text inside it redacted."""
     if isinstance(value, str):
         return redact(value, settings).text
     if isinstance(value, dict):
