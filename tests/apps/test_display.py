@@ -136,6 +136,8 @@ def test_headlines_are_the_figures_that_matter_and_fall_back_to_the_first() -> N
     assert headline(figures) == "valid 1.23 bits/byte  12.1k tokens/s"
     assert headline({"odd_thing": 0.12345, "flag": True, "text": "x"}) == "odd thing 0.1235"
     assert headline({"valid_bits_per_byte": None}) == ""
+    assert headline({"accuracy": 0.9, "baseline": 0.8}) == "accuracy 90.0%  best baseline 80.0%"
+    assert headline({"pearson": 0.98, "baseline": 0.992}) == "correlation 0.98  best baseline 0.99"
     aligned = {"steps": 3, "reward_first": -2.0, "reward_last": 1.234, "kl": 3.456, "ended": 0.9}
     assert headline(aligned) == "reward -2.00  -> 1.23  KL 3.46"
     assert live({"loss": 2.31, "tokens/s": 12_345.0}) == "loss 2.310  12.3k tokens/s"

@@ -46,9 +46,10 @@ SHOWN = 3
 def headline(figures: Mapping[str, Any]) -> str:
     """The figures worth a line, for example 'valid 1.23 bits/byte  12.1k tokens/s'; empty where there are none."""
     numbers = {name: value for name, value in figures.items() if _is_number(value)}
+    forms = HEADLINES | ({"baseline": "best baseline {:.2f}"} if "pearson" in numbers else {})  # no share
     known = [
         form.format(numbers[name], count=count(numbers[name]), size=size(numbers[name]))
-        for name, form in HEADLINES.items()
+        for name, form in forms.items()
         if name in numbers
     ]
     others = [f"{name.replace('_', ' ')} {value:.4g}" for name, value in list(numbers.items())[:2]]

@@ -134,6 +134,8 @@ def _line(item: Any, told: dict[str, Any]) -> str:
             said = answer or "(not in the text)"
         case {"gaps": gaps}:
             said = "; ".join(", ".join(f"{token} {share:.2f}" for token, share in gap) for gap in gaps)
+        case {"value": value}:
+            said = f"{value:.4g}"
         case {"vector": vector}:
             said = " ".join(f"{value:.4f}" for value in vector)
         case _:
