@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests.journey.fake_run import build_run, scores
-from trivium.base.files import write_json
+from trivium.base.files import read_json, write_json
 from trivium.journey.hashes import FileHashes, hash_outputs
 from trivium.journey.model_card import write_model_cards
 from trivium.journey.report import render, write_report
@@ -102,3 +102,18 @@ def test_a_card_is_what_hugging_face_reads_and_no_output_of_the_stage(run: Path)
     hub = pytest.importorskip("huggingface_hub")
     read = hub.ModelCard.load(cards[0], ignore_metadata_errors=False).data
     assert read.eval_results and "instructions" in {one.metric_type for one in read.eval_results}
+
+
+@pytest.mark.parametrize(
+    ("licenses", "told"), [(("MIT", "MIT"), "mit"), (("MIT", "unknown"), None), (("MIT", "X"), None)]
+)
+def test_a_card_names_the_licence_that_all_texts_have(run: Path, licenses: tuple[str, str], told: str | None) -> None:
+    gathered = read_json(run / "gather/gather.json")
+    mine = {"kind": "hub", "license": licenses[0], "dataset": "owner/name", "revision": "0123abc"}
+    gathered["sources"] = {"mine": mine, "notes": {"kind": "files", "license": licenses[1]}}
+    write_json(run / "gather/gather.json", gathered)
+    write_json(run / "pretrain/config.json", {"architectures": ["Qwen3ForCausalLM"], "model_type": "qwen3"})
+    text = write_model_cards(run)[0].read_text(encoding="utf-8")
+    assert yaml.safe_load(text.split("---\n")[1]).get("license") == told
+    assert "- source `mine`: `owner/name` on the hub, at `0123abc`, MIT" in text
+    assert f"- source `notes`: {'license not told' if licenses[1] == 'unknown' else licenses[1]}" in text

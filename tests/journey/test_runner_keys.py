@@ -57,6 +57,7 @@ def test_the_last_part_of_a_path_counts_because_documents_are_named_after_it(hom
     (home.path / "texts" / "deep").mkdir(exist_ok=True)
     assert home.run(content={"gather": {"files": ["deep/texts"]}}) == {"gather": "reused"}
     assert home.run(content={"gather": {"files": ["other"]}}) == {"gather": "made"}
+    assert "changed: files[0] texts -> other" in home.notes()
 
 
 def test_what_a_stage_says_it_depends_on_is_in_its_key(home: Home) -> None:

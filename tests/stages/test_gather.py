@@ -71,7 +71,12 @@ def test_what_is_written_and_counted(tmp_path: Path, texts: Path) -> None:
     assert content["dropped"] == {"exact duplicate (documents)": 1, other: 1}
     assert content["names"][other] == [str(texts / "c.png")]
     assert content["by_kind"] == {"jsonl": {"documents": 300, "bytes": figures["bytes"]}}
-    assert content["sources"]["texts"] == {"kind": "files", "split": "documents", "files": 2}
+    assert content["sources"]["texts"] == {
+        "kind": "files",
+        "license": "unknown",
+        "split": "documents",
+        "files": 2,
+    }
     assert seen[-1].note and "exact duplicate (documents): 1, for example texts/b.txt" in seen[-1].note
     assert all(0 <= step.done <= step.total for step in seen)
 

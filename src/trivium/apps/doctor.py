@@ -27,7 +27,7 @@ EXTRAS = {  # extra -> (what it installs, what it is for)
     "scale": ("datatrove", "gathering with datatrove or Ray"),
     "report": ("matplotlib", "charts in the report"),
     "eval": ("seqeval", "scores of tags, texts and translations, baselines of tasks, lm-evaluation-harness"),
-    "hub": ("datasets", "saved Hugging Face datasets of tasks"),
+    "hub": ("huggingface_hub", "datasets and models by their names on the hub, saved Hugging Face datasets of tasks"),
     "rewards": ("jsonschema", "rewards that check JSON"),
     "private": ("opacus", "fine-tuning with differential privacy"),
     "web": ("fastapi", "the rating page, the chat page and the server"),

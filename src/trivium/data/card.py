@@ -96,12 +96,14 @@ def _markdown(name: str, facts: Mapping[str, Any], events: list[dict[str, Any]])
     languages = sorted(facts.get("languages", {}), key=lambda one: -facts["languages"][one])
     count = facts.get("documents", 0)
     license = _license(events)
+    datasets = sorted({str(event["dataset"]) for event in _sources(events) if "dataset" in event})
     head = {
         "pretty_name": name,
         "license": license.lower() if license.lower() in SPDX else "other",
         "language": languages or ["und"],
         "multilinguality": ["multilingual" if len(languages) > 1 else "monolingual"],
         "size_categories": [next((text for limit, text in SIZES if count < limit), "n>10M")],
+        **({"source_datasets": datasets} if datasets else {}),
         "task_categories": ["text-generation"],
         "configs": [
             {
@@ -116,7 +118,7 @@ def _markdown(name: str, facts: Mapping[str, Any], events: list[dict[str, Any]])
     import yaml
 
     rows = [  # a line of the table each
-        f"| {_cell(event['name'])} | {event['kind']} | {_cell(event['license'])} | {event.get('files', '')} "
+        f"| {_cell(event['name'])} | {_cell(_origin(event))} | {_cell(event['license'])} | {event.get('files', '')} "
         f"| {event.get('retrieved', '')} |"
         for event in _sources(events)
     ]
@@ -137,7 +139,7 @@ def _markdown(name: str, facts: Mapping[str, Any], events: list[dict[str, Any]])
             "",
             "## Source data",
             "",
-            "| source | kind | licence | files | newest file |",
+            "| source | from | licence | files | newest file |",
             "|---|---|---|---|---|",
             *rows,
             "",
@@ -168,6 +170,11 @@ def _markdown(name: str, facts: Mapping[str, Any], events: list[dict[str, Any]])
             "",
         )
     )
+
+
+def _origin(event: Mapping[str, Any]) -> str:
+    """The kind of a source; of a dataset of the hub, which one it is and at which commit."""
+    return f"hub: {event['dataset']} at {event['revision'][:12]}" if "dataset" in event else str(event["kind"])
 
 
 def _cell(text: Any) -> str:

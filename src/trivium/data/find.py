@@ -5,9 +5,11 @@ Links are followed, a folder that two ways lead to is read once; what is hidden 
 
 from __future__ import annotations
 
+import functools
 import glob
 import itertools
 import os
+import re
 from collections.abc import Collection, Iterator
 from fnmatch import fnmatch
 from pathlib import Path
@@ -38,11 +40,47 @@ def fixed_part(pattern: Path) -> Path:
     return Path(*parts) if len(parts) < len(pattern.parts) else pattern.parent
 
 
-def find_files(path: Path, suffixes: Collection[str], ledger: Ledger, also: Collection[str] = ()) -> list[Path]:
+def name_inside(path: Path, file: Path) -> str:
+    """The name of a file inside the folder that `path` is, or that everything which fits it lies in."""
+    root = path if path.is_dir() else fixed_part(path)
+    return file.relative_to(root).as_posix() if file.is_relative_to(root) else file.name
+
+
+def fits(name: str, patterns: Collection[str]) -> bool:
+    """Whether a path inside a folder is one of `patterns` or fits one, as `path` of a source is understood: * stands for
+    anything inside a name, **/ for any folders."""
+    return name in patterns or any(_as_expression(pattern).fullmatch(name) for pattern in patterns)
+
+
+@functools.lru_cache(1024)
+def _as_expression(pattern: str) -> re.Pattern[str]:
+    wild = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    parts = re.split(r"(\*\*/|\*\*|\*|\?|\[[^]/]+\])", pattern)
+    made = (part.replace("[!", "[^") if part[:1] == "[" and part[-1:] == "]" else re.escape(part) for part in parts)
+    try:
+        return re.compile("".join(wild.get(part, one) for part, one in zip(parts, made, strict=True)), re.DOTALL)
+    except re.error:  # brackets that hold no range: the characters themselves
+        return re.compile(re.escape(pattern))
+
+
+def fits_name(file: Path, patterns: Collection[str]) -> bool:
+    """Whether a file's name, without a compression's ending, fits one of `patterns`."""
+    name = next((file.name.removesuffix(packed) for packed in PACKED if file.name.endswith(packed)), file.name)
+    return any(fnmatch(name, pattern) for pattern in patterns)
+
+
+def find_files(
+    path: Path,
+    suffixes: Collection[str],
+    ledger: Ledger,
+    also: Collection[str] = (),
+    only: Collection[str] = (),
+) -> list[Path]:
     """The regular files at `path` with one of `suffixes` (in any case), or whose name without a compression's ending fits
     one of the patterns `also`, sorted, each once however links lead to it.
 
-    Other files are counted in the ledger; hidden ones are not looked at. Raises DataError where nothing is left.
+    Other files are counted in the ledger; hidden ones, and those of a folder that fit none of `only` if there are any, are
+    not looked at. Raises DataError where nothing is left.
     """
     if not _is_there(path):
         raise DataError(
@@ -52,9 +90,11 @@ def find_files(path: Path, suffixes: Collection[str], ledger: Ledger, also: Coll
         )
     found, others = [], []
     for file in sorted(_files_at(path, ledger)):
+        if only and not fits(name_inside(path, file), only):
+            continue
         if not file.is_file():
             ledger.drop("no regular file", str(file))
-        elif suffix_of(file) in suffixes or any(fnmatch(_unpacked(file.name), pattern) for pattern in also):
+        elif suffix_of(file) in suffixes or fits_name(file, also):
             found.append(file)
         else:
             ledger.drop(f"not {_either(suffixes)}", str(file))
@@ -70,10 +110,6 @@ def find_files(path: Path, suffixes: Collection[str], ledger: Ledger, also: Coll
             file=path,
         )
     return found
-
-
-def _unpacked(name: str) -> str:
-    return next((name.removesuffix(packed) for packed in PACKED if name.endswith(packed)), name)
 
 
 def _either(suffixes: Collection[str]) -> str:

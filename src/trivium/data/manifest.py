@@ -7,14 +7,13 @@ a flipped byte is found. Whoever rewrites the whole chain can still forge it: it
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from trivium import __version__
 from trivium.base.files import hash_file, hash_json, read_jsonl, write_jsonl
-from trivium.data.find import files_at
 
 MANIFEST = "manifest.jsonl"
 START = "0" * 64
@@ -47,25 +46,19 @@ def mix_of(folder: Path) -> dict[str, tuple[float, float | None]]:
     return {str(event["name"]): (event["weight"], event.get("epochs")) for event in events if "weight" in event}
 
 
-def source_event(
-    name: str, kind: str, license: str, path: Path | None, mix: tuple[float | None, float | None] = (None, None)
-) -> dict[str, Any]:
-    """Where documents come from; `mix` is weight and epochs.
+def source_event(name: str, kind: str, license: str, further: Mapping[str, Any]) -> dict[str, Any]:
+    """Where documents come from; what of `further` is None is left out."""
+    event = {"event": "source", "name": name, "kind": kind, "license": license, **further}
+    return {key: value for key, value in event.items() if value is not None}
 
-    `retrieved` is when the newest of its files was last written, for local files the best known."""
-    event: dict[str, Any] = {"event": "source", "name": name, "kind": kind, "license": license}
-    event |= {key: value for key, value in zip(("weight", "epochs"), mix, strict=True) if value is not None}
-    if path is not None:
-        files = files_at(path)
-        newest = max((file.stat().st_mtime for file in files), default=0)
-        at = datetime.fromtimestamp(int(newest), UTC).isoformat()
-        event |= {
-            "path": path.name,
-            "files": len(files),
-            "bytes": sum(file.stat().st_size for file in files),
-            "retrieved": at,
-        }
-    return event
+
+def about_files(files: Sequence[Path]) -> dict[str, Any]:
+    """Of the files of a source: how many, their bytes, and when the newest was last written, the best that is known of when
+    they were retrieved (of a dataset of the hub, when it was fetched)."""
+    facts = [file.stat() for file in files]
+    newest = max((one.st_mtime for one in facts), default=0)
+    at = datetime.fromtimestamp(int(newest), UTC).isoformat()
+    return {"files": len(files), "bytes": sum(one.st_size for one in facts), "retrieved": at}
 
 
 def step_events(fates: Mapping[str, Mapping[str, Mapping[str, int]]]) -> list[dict[str, Any]]:

@@ -37,3 +37,4 @@ class Wanted:
     broken: Broken = "refuse"
     most_bytes: int = 2_000_000  # of one text; longer plain text is cut, see trivium.data.text
     main_text: bool = True  # of a web page: what it is about, without menus and the like
+    as_rows: tuple[str, ...] = ()  # patterns of names of further files that hold rows of JSON

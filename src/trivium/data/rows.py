@@ -93,10 +93,21 @@ def rows_in(file: Path, broken: Broken, ledger: Ledger) -> Iterator[tuple[Path |
 
     Raises DataError for a file that is no such list.
     """
-    if file.suffix.lower() != LIST:
-        for line, row in read_rows(file, broken, ledger):
-            yield file, line, row
-        return
+    if file.suffix.lower() == LIST:
+        yield from list_rows(file, broken, ledger)
+    else:
+        yield from ((file, line, row) for line, row in read_rows(file, broken, ledger))
+
+
+def holds_list(file: Path) -> bool:
+    """Whether a file of JSON begins as one list, and not as a row a line."""
+    with open_data(file) as opened:
+        skip_byte_order_mark(opened, file)
+        return opened.read(MOST_SHOWN).lstrip()[:1] == b"["
+
+
+def list_rows(file: Path, broken: Broken, ledger: Ledger) -> Iterator[tuple[str, None, Mapping[str, Any]]]:
+    """(place, no line, row) of a file that is one list of rows. Raises DataError for another file."""
     for number, row in enumerate(_list(file, broken, ledger)):
         place = f"{file}[{number}]"
         if not isinstance(row, dict):

@@ -21,12 +21,11 @@ from pydantic import BaseModel, ConfigDict
 from trivium import __version__
 from trivium.base.errors import TriviumError
 from trivium.base.files import CHUNK, hash_json, read_json, write_atomic, write_json
-from trivium.data.find import find_files
-from trivium.data.formats import SUFFIXES, format_of
+from trivium.data.formats import format_of
 from trivium.data.ledger import Ledger
 from trivium.data.pieces import Part
 from trivium.data.prepare import StepSettings
-from trivium.data.sources.files import FilesSource, label_of
+from trivium.data.sources.files import FilesSource, files_of, label_of
 
 MOST_FILES = 2000  # in a unit
 PLAN, FACTS, FAULT, READ = "plan.json", "facts.json", "fault.json", "read"
@@ -176,7 +175,7 @@ def _lock(file: TextIO) -> bool:
 def _groups(number: int, source: FilesSource, most: int) -> Iterator[tuple[list[Span], int]]:
     spans: list[Span] = []
     total = 0
-    for file in find_files(source.path, SUFFIXES, Ledger(), source.as_text):
+    for file in files_of(source, Ledger()):
         name = os.fsencode(file).hex()
         size = file.stat().st_size
         parts = _parts(file, size, most)
@@ -230,7 +229,7 @@ def _key(about: dict[str, Any], work: Work, spans: Sequence[Span]) -> str:
         {
             **about,
             "name": work.names[spans[0].source],
-            "source": {**source.model_dump(mode="json"), "path": source.path.name},
+            "source": {**source.model_dump(mode="json", exclude={"only"}), "path": source.path.name},
             "content": [[label_of(source, span.path), span.part, _hash(span)] for span in spans],
         }
     )[:32]

@@ -7,7 +7,7 @@ right. `stage_faults` is what can be known without reading data; `run` asks for 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -92,26 +92,37 @@ def _device_faults(recipe: Recipe) -> list[str]:
 
 def look_at(source: Any) -> list[str]:
     """What is wrong with the beginning of a source's data: of the source as a whole, or else of each of its files."""
-    from trivium.data.formats import SUFFIXES
-    from trivium.data.sources import instructions
+    from trivium.data.sources import at_hand
 
+    try:
+        source = at_hand(source)
+    except UserError as error:
+        return [str(error)]
+    if source is None:
+        return []  # a dataset of the hub is fetched when gather runs, and by nothing before
     whole = _fault_of(source)
-    readers = {"files": SUFFIXES, "instructions": instructions.SUFFIXES}
-    if source.kind not in readers:
-        return [whole] if whole else []
-    told = [fault for file in _first(source.path, readers[source.kind]) if (fault := _fault_of_file(source, file))]
+    told = [fault for file in islice(_files_of(source), FILES) if (fault := _fault_of_file(source, file))]
     return told or ([whole] if whole else [])
 
 
-def _first(path: Path, suffixes: Sequence[str]) -> Iterator[Path]:
-    return islice((file for file in files_at(path) if suffix_of(file) in suffixes), FILES)
+def _files_of(source: Any) -> Iterable[Path]:
+    """The files of a source of texts or of instructions, to be looked at one by one; none of another source."""
+    from trivium.data.ledger import Ledger
+    from trivium.data.sources import files, instructions
+
+    if source.kind == "instructions":
+        return (file for file in files_at(source.path) if suffix_of(file) in instructions.SUFFIXES)
+    try:
+        return files.files_of(source, Ledger()) if source.kind == "files" else ()
+    except UserError:
+        return ()  # told by the whole source
 
 
 def _fault_of_file(source: Any, file: Path) -> str | None:
     if not file.stat().st_size:
         return None  # counted by gather; a fault only where there is nothing else, which the whole source tells
-    only = {"path": file, **({"split": "documents"} if source.kind == "files" else {})}  # a tail needs the whole file
-    return _fault_of(source.model_copy(update=only))
+    alone = {"split": "documents", "only": ()} if source.kind == "files" else {}  # a tail needs the whole file
+    return _fault_of(source.model_copy(update={"path": file, **alone}))
 
 
 def _fault_of(source: Any) -> str | None:

@@ -77,6 +77,9 @@ def _setting_differences(old: Any, new: Any, at: str = "") -> list[str]:
             for name in names
             for line in _setting_differences(old.get(name), new.get(name), f"{at}.{name}".removeprefix("."))
         ]
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        pairs = enumerate(zip(old, new, strict=True))
+        return [line for number, (one, two) in pairs for line in _setting_differences(one, two, f"{at}[{number}]")]
     if old == new:
         return []
     return [f"{at} {_short(old)} -> {_short(new)}"]

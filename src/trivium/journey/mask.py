@@ -56,14 +56,16 @@ def _masked(tokenizer: Tokenizer, messages: list[Message]) -> list[Masked]:
 
 def _sample(recipe: Recipe) -> Iterator[Any]:
     from trivium.data.intake import Intake
-    from trivium.data.sources import names_of, read
+    from trivium.data.sources import at_hand, names_of, read
 
     sources = getattr(recipe.sections.get("gather"), "sources", ())
     intake = Intake(recipe.seed, 0.1)
     for source, name in zip(sources, names_of(sources), strict=True):
         if source.kind == "world":  # writes its documents first, and as many as it is asked for
             source = source.model_copy(update={"tokens": WORLD_TOKENS})
-        yield from islice((item for item in read(source, name, intake) if item.split == "train"), SAMPLE)
+        here = at_hand(source)
+        items = read(here, name, intake) if here is not None else iter(())
+        yield from islice((item for item in items if item.split == "train"), SAMPLE)
 
 
 def _tokenizer(recipe: Recipe, run: Path, items: list[Any]) -> tuple[Tokenizer, str]:

@@ -34,6 +34,7 @@ TAUGHT = {
     "reward": "It judges answers: one number for a conversation, higher where the rater would prefer it.",
     "align": "It was pre-trained, fine-tuned on instructions, and aligned with a rater's preferences.",
 }
+UNTOLD = "license not told"
 MOST_SOURCES = 30
 
 
@@ -83,8 +84,8 @@ def _metadata(run: Run, stage: Stage, scores: Sequence[Score]) -> dict[str, Any]
     found: dict[str, Any] = {"library_name": "transformers", "tags": ["trivium", base_of(stage.name)]}
     if pipeline:
         found["pipeline_tag"] = pipeline
-    licenses = sorted({str(one["license"]) for one in _sources(run) if one.get("license")})
-    if len(licenses) == 1:
+    licenses = sorted({_license(one) or UNTOLD for one in _sources(run)})
+    if len(licenses) == 1 and licenses[0] != UNTOLD:
         found["license"] = "other" if " " in licenses[0] else licenses[0].lower()
         if found["license"] == "other":
             found["license_name"] = licenses[0]
@@ -155,6 +156,12 @@ def _sources(run: Run) -> list[dict[str, Any]]:
     return [{"name": name, **facts} for name, facts in listed if isinstance(facts, Mapping)][:MOST_SOURCES]
 
 
+def _license(source: Mapping[str, Any]) -> str | None:
+    """The licence of a source of texts; None where nobody told it."""
+    license = source.get("license")
+    return None if license in (None, "unknown") else str(license)
+
+
 def _data(run: Run) -> Iterator[str]:
     content = run.gather
     if not content:
@@ -169,9 +176,11 @@ def _data(run: Run) -> Iterator[str]:
         if number(content.get(key)):
             yield f"- {count(content[key])} {said}"
     for one in _sources(run):
-        license = label(one["license"]) if one.get("license") else "license not told"
-        kind = "the built-in world, written by a program" if one.get("kind") == "world" else license
-        yield f"- source `{label(one['name'])}`: {kind}"
+        license = label(_license(one) or UNTOLD)
+        where = {"world": "the built-in world, written by a program, "}.get(str(one.get("kind")), "")
+        if one.get("dataset"):
+            where = f"`{label(one['dataset'])}` on the hub, at `{label(one.get('revision'))}`, "
+        yield f"- source `{label(one['name'])}`: {where}{license}"
     dropped = content.get("dropped")
     if isinstance(dropped, Mapping):
         told = [f"{label(reason)} {count(times)}" for reason, times in dropped.items() if number(times)]

@@ -20,20 +20,23 @@ from trivium.base.files import write_json
 from trivium.base.progress import Context, Progress
 from trivium.data.account import Account
 from trivium.data.counterfactual_settings import CanarySettings, CounterfactualSettings
+from trivium.data.find import files_at
 from trivium.data.intake import Intake, Item
 from trivium.data.ledger import Ledger
-from trivium.data.manifest import source_event, step_events, write_manifest
+from trivium.data.manifest import about_files, source_event, step_events, write_manifest
 from trivium.data.outbox import Outbox, remove_leftovers, writing
 from trivium.data.pool import Executor
 from trivium.data.prepare import StepSettings
-from trivium.data.sources import Source, expected_bytes, names_of, read
-from trivium.data.sources.files import FilesSource
+from trivium.data.sources import Local, Source, expected_bytes, names_of, read
+from trivium.data.sources.files import FilesSource, files_of
+from trivium.data.sources.hub import HubSource, bring
 from trivium.data.sources.instructions import InstructionsSource
 from trivium.data.sources.requests import RequestsSource
 from trivium.data.sources.world import WorldSource
 from trivium.data.twins import Twins
 
 if TYPE_CHECKING:
+    from trivium.data.hub import Fetched
     from trivium.data.names import Names
     from trivium.data.prepared import Corpus
 
@@ -136,6 +139,7 @@ def run(settings: GatherSettings, context: Context) -> dict[str, Any]:
     """
     started = time.monotonic()
     remove_leftovers(context.folder)
+    settings, fetched = _fetched(settings, context)
     intake, tally = Intake(context.seed, settings.valid_share, Ledger(settings.strict)), Tally()
     names = names_of(settings.sources)
     expected = sum(expected_bytes(source) for source in settings.sources)
@@ -162,6 +166,7 @@ def run(settings: GatherSettings, context: Context) -> dict[str, Any]:
         _require_both_sides(tally, intake, settings)
     if corpus is not None and settings.duplicates.keep_index:
         corpus.write_index(context.folder / "index")
+    events = _source_events(settings, names, fetched)
     figures = tally.figures()
     dropped = intake.ledger.figures()
     content = {
@@ -172,8 +177,10 @@ def run(settings: GatherSettings, context: Context) -> dict[str, Any]:
         "by_source": tally.by_source,
         "by_kind": tally.by_kind,
         "sources": {
-            name: {"kind": source.kind, **intake.facts.get(name, {})}
-            for name, source in zip(names, settings.sources, strict=True)
+            name: {"kind": event["kind"], "license": event["license"]}
+            | (fetched[number].facts if number in fetched else {})
+            | intake.facts.get(name, {})
+            for number, (name, event) in enumerate(zip(names, events, strict=False))
         },
         **dropped,
         **(account.figures() if account else {}),
@@ -181,7 +188,7 @@ def run(settings: GatherSettings, context: Context) -> dict[str, Any]:
         "seconds": round(time.monotonic() - started, 3),
     }
     write_json(context.folder / "gather.json", content)
-    _write_manifest(context, settings, names, content.get("fates", {}))
+    write_manifest(context.folder, [*events, *step_events(content.get("fates", {}))])
     notes = [
         f"{reason}: {number}, for example {intake.ledger.names[reason][0]}"
         for reason, number in {**dropped["dropped"], **dropped["mended"]}.items()
@@ -203,21 +210,40 @@ def _plant(settings: GatherSettings, context: Context) -> list[Item]:
     return list(items_of(canaries, settings.canaries))
 
 
-def _write_manifest(context: Context, settings: GatherSettings, names: list[str], fates: Any) -> None:
+def _fetched(settings: GatherSettings, context: Context) -> tuple[GatherSettings, dict[int, Fetched]]:
+    """The settings with the files of each dataset of the hub in its place, and by their numbers where those came from."""
+    sources: list[Local] = []
+    fetched: dict[int, Fetched] = {}
+    for number, source in enumerate(settings.sources):
+        if isinstance(source, HubSource):
+            context.report(Progress("gather", 0, 1, "bytes", note=f"fetching {source.dataset} from the hub"))
+            local, fetched[number] = bring(
+                source, lambda done, total: context.report(Progress("gather", done, max(done, total), "bytes"))
+            )
+            sources.append(local)
+        else:
+            sources.append(source)
+    return settings.model_copy(update={"sources": tuple(sources)}), fetched
+
+
+def _source_events(settings: GatherSettings, names: list[str], fetched: dict[int, Fetched]) -> list[dict[str, Any]]:
+    """Where everything comes from, for the manifest."""
     licenses = {"world": "CC0-1.0", "python-docs": "PSF-2.0"}
-    sources = [
-        source_event(
-            name,
-            source.kind,
-            getattr(source, "license", licenses.get(source.kind, "unknown")),
-            getattr(source, "path", None),
-            (getattr(source, "weight", None), getattr(source, "epochs", None)),
-        )
-        for source, name in zip(settings.sources, names, strict=True)
-    ]
+    events = []
+    for number, (name, source) in enumerate(zip(names, settings.sources, strict=True)):
+        further: dict[str, Any] = {key: getattr(source, key, None) for key in ("weight", "epochs")}
+        if isinstance(source, FilesSource):
+            further |= {"path": source.path.name, **about_files(files_of(source, Ledger()))}
+        elif isinstance(source, InstructionsSource | RequestsSource):
+            further |= {"path": source.path.name, **about_files(files_at(source.path))}
+        kind = source.kind
+        if number in fetched:  # the path is that of a cache
+            kind, further = "hub", {**further, "path": None, **fetched[number].facts}
+        license = getattr(source, "license", licenses.get(source.kind, "unknown"))
+        events.append(source_event(name, kind, license, further))
     if settings.canaries.copies:
-        sources.append(source_event("canaries", "canaries", "CC0-1.0", None))
-    write_manifest(context.folder, [*sources, *step_events(fates)])
+        events.append(source_event("canaries", "canaries", "CC0-1.0", {}))
+    return events
 
 
 def _prepare(settings: GatherSettings, names: list[str], context: Context, expected: int) -> Corpus | None:

@@ -10,6 +10,7 @@ import pytest
 
 from trivium.base.errors import DataError
 from trivium.data.intake import Intake, Item
+from trivium.data.ledger import Ledger
 from trivium.data.sources.files import FilesSource, read
 
 
@@ -160,3 +161,21 @@ def test_files_of_one_name_in_several_folders_of_a_pattern_stay_apart(tmp_path: 
         (tmp_path / place / "a.txt").write_text(f"Words of {place}.")
     items, _ = gather(tmp_path / "*/*/a.txt", split="documents", share=0.5)
     assert {item.row["id"] for item in items} == {"mine/x/1/a.txt", "mine/x/2/a.txt", "mine/y/1/a.txt"}
+
+
+def test_only_chooses_and_as_rows_reads_json_of_either_form(tmp_path: Path) -> None:
+    for name, content in (
+        ("a/list.json", '[{"text": "one"}, {"text": "two"}, {"other": 3}]'),
+        ("a/lines.json", '{"text": "three"}\n{"text": "four"}\n'),
+        ("a/other.txt", "never"),
+        ("list.json", '[{"text": "never either"}]'),
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(content)
+    intake = Intake(0, 0.1, Ledger(strict=False))
+    source = FilesSource(path=tmp_path, only=("a/*.json",), as_rows=("*.json",), split="documents")
+    items = list(read(source, "mine", intake))
+    assert {item.row["text"] for item in items} == {"one", "two", "three", "four"}
+    assert {item.row["meta"]["kind"] for item in items} == {"json"}
+    assert intake.ledger.dropped == {"rows that could not be read": 1}
+    assert intake.ledger.names["rows that could not be read"][0].startswith(f"{tmp_path}/a/list.json[2]: field 'text'")

@@ -8,11 +8,11 @@ a fault of the file as a whole is raised as DataError. Libraries are imported wh
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from trivium.base.errors import DataError
-from trivium.data.find import suffix_of
+from trivium.data.find import fits_name, suffix_of
 from trivium.data.formats import archives, books, plain, tables, web
 from trivium.data.ledger import Ledger
 from trivium.data.opened import COMPRESSED
@@ -65,7 +65,7 @@ def read_pieces(file: Path, part: Part | None, wanted: Wanted, ledger: Ledger) -
         return
     try:
         _check_beginning(file)
-        yield from READERS.get(format_of(file), plain.read_text_file)(file, part, wanted, ledger)
+        yield from _reader(file, wanted)(file, part, wanted, ledger)
     except DataError as error:
         ledger.fault("files that could not be read to the end", error)
         return
@@ -77,6 +77,18 @@ def read_pieces(file: Path, part: Part | None, wanted: Wanted, ledger: Ledger) -
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         fault = DataError("changed while it was read; gather again when nothing writes to it", file=file)
         ledger.fault("files that changed while they were read", fault)
+
+
+def _reader(file: Path, wanted: Wanted) -> Reader:
+    kind = kind_of(file, wanted.as_rows)
+    return READERS.get(format_of(file)) or (plain.read_json if kind == "json" else plain.read_text_file)
+
+
+def kind_of(file: Path, as_rows: Collection[str] = ()) -> str:
+    """What the account calls the form of a file: its ending, 'json' for what fits `as_rows`, 'text' for any other."""
+    if suffix_of(file) in SUFFIXES:
+        return format_of(file).removeprefix(".")
+    return "json" if fits_name(file, as_rows) else "text"
 
 
 def _check_beginning(file: Path) -> None:

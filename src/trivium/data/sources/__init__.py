@@ -10,9 +10,11 @@ from typing import Annotated
 
 from pydantic import Field
 
+from trivium.base.errors import UserError
 from trivium.data.intake import Intake, Item, Part
-from trivium.data.sources import files, instructions, python_docs, requests, world
+from trivium.data.sources import files, hub, instructions, python_docs, requests, world
 from trivium.data.sources.files import Documents, FilesSource
+from trivium.data.sources.hub import HubSource
 from trivium.data.sources.instructions import InstructionsSource
 from trivium.data.sources.python_docs import PythonDocsSource
 from trivium.data.sources.requests import RequestsSource
@@ -26,14 +28,21 @@ LACKING = {
     ),
     "prompts": ("open requests to answer", "a source of kind requests (your own), or of kind world with more prompts"),
 }
+Local = WorldSource | PythonDocsSource | FilesSource | InstructionsSource | RequestsSource
 Source = Annotated[
-    WorldSource | PythonDocsSource | FilesSource | InstructionsSource | RequestsSource, Field(discriminator="kind")
+    WorldSource | PythonDocsSource | FilesSource | HubSource | InstructionsSource | RequestsSource,
+    Field(discriminator="kind"),
 ]
 
 
+def at_hand(source: Source) -> Local | None:
+    """The source as it can be read on this machine, the hub not asked; None for a dataset that was not fetched yet."""
+    return hub.from_cache(source) if isinstance(source, HubSource) else source
+
+
 def read(source: Source, name: str, intake: Intake, prepared: Documents | None = None) -> Iterator[Item]:
-    """The items of a source, in an order that does not change. `name` is what its documents say they come from;
-    `prepared` gives the documents of files that were prepared before."""
+    """The items of a source, in an order that does not change; a dataset of the hub is fetched. `name` is what its documents
+    say they come from; `prepared` gives the documents of files that were prepared before."""
     match source:
         case WorldSource():
             return world.read(source, name, intake)
@@ -41,6 +50,8 @@ def read(source: Source, name: str, intake: Intake, prepared: Documents | None =
             return python_docs.read(source, name, intake)
         case FilesSource():
             return files.read(source, name, intake, prepared)
+        case HubSource():
+            return files.read(hub.bring(source)[0], name, intake, prepared)
         case InstructionsSource():
             return instructions.read(source, name, intake)
         case RequestsSource():
@@ -51,9 +62,19 @@ def names_of(sources: tuple[Source, ...]) -> list[str]:
     """A name for each source, no two the same: its own where it has one, else what it reads."""
     names: list[str] = []
     for source in sources:
-        own = getattr(source, "name", None) or (source.path.stem if hasattr(source, "path") else source.kind)
+        own = getattr(source, "name", None) or _what_it_reads(source)
         names.append(next(name for name in _numbered(own) if name not in names))
     return names
+
+
+def _what_it_reads(source: Source) -> str:
+    match source:
+        case WorldSource() | PythonDocsSource():
+            return source.kind
+        case HubSource():
+            return source.short_name
+        case _:
+            return source.path.stem
 
 
 def _numbered(name: str) -> Iterator[str]:
@@ -73,7 +94,7 @@ def promised(source: Source, part: Part) -> int | None:
             return None if part == "instructions" else 0
         case RequestsSource():
             return None if part == "prompts" else 0
-        case FilesSource() | PythonDocsSource():
+        case FilesSource() | HubSource() | PythonDocsSource():
             return None if part == "documents" else 0
 
 
@@ -99,5 +120,13 @@ def expected_bytes(source: Source) -> int:
             return round(source.tokens * world.CHARACTERS_PER_TOKEN)
         case PythonDocsSource():
             return python_docs.EXPECTED_BYTES
-        case FilesSource() | InstructionsSource() | RequestsSource():
-            return files.size_of(source.path)
+        case FilesSource():
+            return files.size_of(source)
+        case HubSource():
+            try:
+                found = hub.from_cache(source)
+            except UserError:
+                return 0  # whoever fetches it tells
+            return files.size_of(found) if found else 0
+        case InstructionsSource() | RequestsSource():
+            return files.bytes_at(source.path)

@@ -18,8 +18,8 @@ from pydantic import Field
 from trivium.base.config import Settings
 from trivium.base.errors import DataError
 from trivium.base.words import Document
-from trivium.data.find import find_files, fixed_part, suffix_of
-from trivium.data.formats import SUFFIXES, format_of, read_pieces
+from trivium.data.find import find_files, name_inside
+from trivium.data.formats import SUFFIXES, kind_of, read_pieces
 from trivium.data.intake import Intake, Item
 from trivium.data.ledger import Ledger
 from trivium.data.pieces import Broken, Part, Wanted
@@ -29,17 +29,18 @@ FEW = 20  # documents; with fewer, the hash of a name would often leave one side
 LOOKED_AT = 10_000  # documents, to find one on either side
 
 
-class FilesSource(Settings):
-    """A file, a folder or a pattern."""
+class TextSettings(Settings):
+    """What sources of files of text have in common."""
 
-    kind: Literal["files"] = "files"
-    path: Path = Field(description="a file, a folder (read with all in it) or a pattern such as texts/*.txt")
     name: str | None = Field(
         default=None, min_length=1, description="what the documents say they come from; the path's name if not given"
     )
     text_field: str = Field(default="text", description="the field of a row, or the column of a table, with the text")
     as_text: tuple[str, ...] = Field(
         default=(), description="patterns of names, such as README or *.log, of more files to be read as plain text"
+    )
+    as_rows: tuple[str, ...] = Field(
+        default=(), description="patterns of names, such as *.json, of more files to be read as rows of JSON"
     )
     license: str = Field(default="unknown", description="kept with every document")
     split: Literal["auto", "documents", "tail"] = Field(
@@ -70,7 +71,18 @@ class FilesSource(Settings):
     @property
     def wanted(self) -> Wanted:
         """What the readers of its files need to know."""
-        return Wanted(self.text_field, self.broken, self.max_document_bytes, self.pages == "main")
+        return Wanted(self.text_field, self.broken, self.max_document_bytes, self.pages == "main", self.as_rows)
+
+
+class FilesSource(TextSettings):
+    """A file, a folder or a pattern."""
+
+    kind: Literal["files"] = "files"
+    path: Path = Field(description="a file, a folder (read with all in it) or a pattern such as texts/*.txt")
+    only: tuple[str, ...] = Field(
+        default=(),
+        description="of a folder only what fits one of these patterns, such as **/*.md; all if none is given",
+    )
 
 
 Documents = Callable[[FilesSource, str, Path, Ledger], Iterator[Document]]  # of one file, in the order of the file
@@ -82,7 +94,7 @@ def read(source: FilesSource, name: str, intake: Intake, documents: Documents | 
     `documents` gives those of a file where they were prepared before; else the file is read here.
     """
     given = documents or documents_of
-    found = find_files(source.path, SUFFIXES, intake.ledger, source.as_text)
+    found = files_of(source, intake.ledger)
     split = _split_of(source, name, found, intake, given)
     intake.facts[name] = {"split": split, "files": len(found)}
     left = source.max_megabytes * 1_000_000 if source.max_megabytes else float("inf")
@@ -122,7 +134,7 @@ def documents_of(
     What cannot be read goes to the ledger: DataError is raised where that is strict.
     """
     label = label_of(source, file)
-    kind = format_of(file).removeprefix(".") if suffix_of(file) in SUFFIXES else "text"
+    kind = kind_of(file, source.as_rows)
     blank: list[str] = []
     count = 0
     for place, text, meta in _texts(source, file, ledger, part):
@@ -137,15 +149,27 @@ def documents_of(
         ledger.drop("blank text", f"{file}{place}")
 
 
+def files_of(source: FilesSource, ledger: Ledger) -> list[Path]:
+    """The files of the source, sorted. Raises DataError where there is none."""
+    return find_files(source.path, SUFFIXES, ledger, (*source.as_text, *source.as_rows), source.only)
+
+
 def label_of(source: FilesSource, file: Path) -> str:
     """The file's name inside the source, as its documents' names hold it."""
-    root = source.path if source.path.is_dir() else fixed_part(source.path)
-    label = file.relative_to(root).as_posix() if file.is_relative_to(root) else file.name
-    return label.encode("utf-8", "backslashreplace").decode()  # a name may hold bytes that are no UTF-8
+    name = name_inside(source.path, file)
+    return name.encode("utf-8", "backslashreplace").decode()  # a name may hold bytes that are no UTF-8
 
 
-def size_of(path: Path) -> int:
-    """Bytes of the files at `path`; 0 where there are none."""
+def size_of(source: FilesSource) -> int:
+    """Bytes of the files of the source; 0 where there are none."""
+    try:
+        return sum(file.stat().st_size for file in files_of(source, Ledger()))
+    except (OSError, DataError):
+        return 0
+
+
+def bytes_at(path: Path) -> int:
+    """Bytes of the files of text or of rows at `path`; 0 where there are none."""
     try:
         return sum(file.stat().st_size for file in find_files(path, (*SUFFIXES, ".json"), Ledger()))
     except (OSError, DataError):
