@@ -1,4 +1,4 @@
-"""A small Hugging Face hub on the loopback, with datasets of the test, and every request that it was asked written down."""
+"""A small Hugging Face hub on the loopback, with datasets and models of the test, and every request written down."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ Files = Mapping[str, bytes]
 
 
 class FakeHub:
-    """Datasets by name; each is its states by commit (the last one is main), each of those its files."""
+    """Datasets and models by name; each is its states by commit (the last one is main), each of those its files."""
 
     def __init__(self) -> None:
         self.datasets: dict[str, dict[str, Files]] = {}
+        self.models: dict[str, dict[str, Files]] = {}
         self.gated: set[str] = set()
         self.asked: list[str] = []  # paths
         self.address = ""
 
-    def publish(self, name: str, files: Files) -> str:
-        """A new state of a dataset. Returns its commit."""
-        states = self.datasets.setdefault(name, {})
+    def publish(self, name: str, files: Files, kind: str = "datasets") -> str:
+        """A new state of a dataset, or of a model. Returns its commit."""
+        states = (self.models if kind == "models" else self.datasets).setdefault(name, {})
         commit = hashlib.sha1(f"{name} {len(states)}".encode()).hexdigest()
         states[commit] = files
         return commit
@@ -36,10 +37,11 @@ class FakeHub:
 
     def answer(self, path: str) -> tuple[int, dict[str, str], bytes]:
         """(status, headers, body) of what is asked."""
-        api = path.startswith("/api/datasets/")
-        parts = path.removeprefix("/api").removeprefix("/datasets/").split("/")
+        api = path.startswith("/api/")
+        kind = "datasets" if path.removeprefix("/api").startswith("/datasets/") else "models"
+        parts = path.removeprefix("/api").removeprefix(f"/{kind}").removeprefix("/").split("/")
         name, rest = "/".join(parts[:2]), parts[2:]
-        states = self.datasets.get(name)
+        states = (self.models if kind == "models" else self.datasets).get(name)
         if states is None:
             return 404, {"X-Error-Code": "RepoNotFound"}, b""
         revision = rest[1] if len(rest) > 1 else "main"

@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from trivium.base.errors import DataError, MissingExtra
-from trivium.base.hub import HubDataset
+from trivium.base.hub import PATIENCE, HubDataset, cut_short, not_there, refusal
 from trivium.data.hub_layout import CARD, Layout, card_of, license_of
 
-PATIENCE = 10.0  # seconds that the hub has for its first answer
 GIGABYTE = 1_000_000_000
 BESIDE = (CARD, ".gitattributes")  # small, and one of them in every dataset
 Choose = Callable[[Layout], list[str]]  # which files are meant
@@ -53,7 +52,7 @@ def fetch(named: HubDataset, choose: Choose, told: Told = lambda done, total: No
         refused = _refusal(named, error)
         found = None if refused else _from_cache(library, named, choose)
         if found is None:
-            raise _fault(named, refused or _not_there(error)) from None
+            raise _fault(named, refused or not_there(error)) from None
         return found
     take = _taker(library, named, told)
     try:
@@ -64,7 +63,7 @@ def fetch(named: HubDataset, choose: Choose, told: Told = lambda done, total: No
     except DataError:
         raise
     except Exception as error:
-        raise _fault(named, _refusal(named, error) or _cut_short(error)) from None
+        raise _fault(named, _refusal(named, error) or cut_short(error)) from None
 
 
 def at_hand(named: HubDataset, choose: Choose) -> Fetched | None:
@@ -153,31 +152,4 @@ def _fault(named: HubDataset, told: str) -> DataError:
 
 
 def _refusal(named: HubDataset, error: Exception) -> str | None:
-    """What to do where the hub was reached and says no; None where it was not."""
-    from huggingface_hub import errors
-
-    if isinstance(error, errors.GatedRepoError):
-        page = f"https://huggingface.co/datasets/{named.dataset}"
-        return f"is given only to those who accept its terms: do so at {page}, then `hf auth login`, and run again"
-    if isinstance(error, errors.RepositoryNotFoundError):
-        return "the hub has none of this name, or it is private; mend the name (owner/name), or `hf auth login`"
-    if isinstance(error, errors.RevisionNotFoundError):
-        return f"has no revision '{named.revision}'; give a branch, a tag or a commit, or leave it out for the newest"
-    return None
-
-
-def _not_there(error: Exception) -> str:
-    return (
-        f"the hub did not give it ({_reason(error)}), and the files are not whole in this machine's cache; run this once with "
-        "a network, or give a copy by its path, without the hub"
-    )
-
-
-def _cut_short(error: Exception) -> str:
-    return f"could not be fetched whole ({_reason(error)}); run again, what has come is kept"
-
-
-def _reason(error: Exception) -> str:
-    if type(error).__name__ == "OfflineModeIsEnabled":
-        return "HF_HUB_OFFLINE keeps the network off"
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+    return refusal(error, f"datasets/{named.dataset}", named.revision)

@@ -11,6 +11,7 @@ import numpy
 
 from trivium.base.device import choose_machine
 from trivium.base.errors import DataError, UserError
+from trivium.base.hub import Base
 from trivium.base.progress import Context
 from trivium.data.ledger import Ledger
 from trivium.data.rows import read_rows, text_of
@@ -19,6 +20,7 @@ from trivium.data.text import read_text
 from trivium.evaluate.scores import score_row
 from trivium.evaluate.text import bits_per_byte_estimate
 from trivium.model.folder import load, resize_vocabulary
+from trivium.model.hub import find_model
 from trivium.model.transformer import Transformer
 from trivium.tokenizer import Tokenizer
 
@@ -33,7 +35,7 @@ def valid_row(name: str, model: Transformer, tokenizer: Tokenizer, length: int, 
 
 def further_scores(
     texts: Mapping[str, Path],
-    base: Path | None,
+    base: Base | None,
     models: Mapping[str, Transformer],
     tokenizer: Tokenizer,
     length: int,
@@ -46,7 +48,10 @@ def further_scores(
     """
     rows = []
     if base is not None:
-        models = {"base": base_of(base, tokenizer).to(next(iter(models.values())).embedding.weight.device), **models}
+        models = {
+            "base": base_of(find_model(base), tokenizer).to(next(iter(models.values())).embedding.weight.device),
+            **models,
+        }
         rows.append(valid_row("base", models["base"], tokenizer, length, context))
     for name, path in texts.items():
         shard = as_shard(path, tokenizer, context.folder / "texts" / name, length)

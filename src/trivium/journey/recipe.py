@@ -194,7 +194,8 @@ def missing_paths(recipe: Recipe, names: Sequence[str] | None = None) -> list[st
                     continue
                 if not there:
                     what = "the folder holds no file" if path.is_dir() else "there is no such file or folder"
-                    faults.append(f"'{at}': {path}: {what}; paths are relative to the recipe's folder")
+                    named = "; a model of the hub is {hub: owner/name}" if at.endswith(".base") else ""
+                    faults.append(f"'{at}': {path}: {what}; paths are relative to the recipe's folder{named}")
     return faults
 
 

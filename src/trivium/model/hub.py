@@ -1,38 +1,66 @@
-"""Model folders by path, or by name on the Hugging Face hub: the network is asked only where a name is given."""
+"""Model folders by path, or by name on the Hugging Face hub: the network is asked only where a name is given.
+
+Of a name only configuration, tokenizer and safetensors come, all of one commit, into the cache of `huggingface_hub`; no
+pickle and no code. Without a network the cache does.
+"""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
+from typing import Any
 
 from trivium.base.errors import CheckpointError, MissingExtra
+from trivium.base.hub import PATIENCE, Base, HubModel, cut_short, not_there, refusal
 
-NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
-PATTERNS = ["*.json", "*.safetensors", "*.jinja", "*.txt"]  # no pickles, no code
+PATTERNS = ["*.json", "*.safetensors", "*.jinja", "*.txt"]
+DEEPER = ["*/*"]  # other forms of the same weights
 
 
-def find_model(place: Path | str) -> Path:
-    """The folder at a path; for the name of a model on the hub, the folder that it was fetched to (once).
+def find_model(base: Base) -> Path:
+    """The folder at a path; of a name on the hub the folder that it was fetched to, which is called after its commit.
 
-    Raises CheckpointError where there is neither, or the hub cannot be reached; MissingExtra where its library is not there.
+    Raises CheckpointError where the hub does not give it; MissingExtra where its library is not there.
     """
-    folder = Path(place)
-    if folder.is_dir():
-        return folder
-    name = folder.as_posix()
-    if not NAME.fullmatch(name) or name.startswith("."):
-        raise CheckpointError(
-            f"{folder}: there is no such folder; give a model folder, or a name on the hub such as owner/name"
-        )
+    if not isinstance(base, HubModel):
+        return base
     try:
-        from huggingface_hub import snapshot_download
+        import huggingface_hub
     except ImportError:
-        raise MissingExtra("huggingface_hub", "hub", f"fetching the model '{name}'") from None
-    try:
-        return Path(snapshot_download(name, allow_patterns=PATTERNS))
+        raise MissingExtra("huggingface_hub", "hub", f"fetching the model '{base.hub}'") from None
+    try:  # what follows would wait for longer
+        commit = huggingface_hub.HfApi().model_info(base.hub, revision=base.revision, timeout=PATIENCE).sha
     except Exception as error:  # the library raises many kinds, those of its network library among them
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise CheckpointError(
-            f"'{name}' is no folder here, and the hub did not give it ({reason}): check the name and the network, or give the "
-            "folder of a copy"
-        ) from None
+        refused = refusal(error, base.hub, base.revision)
+        folder = None if refused else _from_cache(huggingface_hub, base)
+        if folder is None:
+            raise _fault(base, refused or not_there(error)) from None
+        return folder
+    try:
+        _take(huggingface_hub, base, base.revision, ["config.json"])  # the cache keeps which commit that is
+        return _take(huggingface_hub, base, commit, PATTERNS)
+    except Exception as error:
+        raise _fault(base, refusal(error, base.hub, base.revision) or cut_short(error)) from None
+
+
+def called(base: Base, folder: Path) -> str:
+    """How records call a base that was found in `folder`: its path, or its name and commit."""
+    return f"{base.hub}@{folder.name}" if isinstance(base, HubModel) else str(base)
+
+
+def _take(library: Any, base: HubModel, revision: str | None, patterns: list[str], **options: Any) -> Path:
+    where = library.snapshot_download(
+        base.hub, revision=revision, allow_patterns=patterns, ignore_patterns=DEEPER, **options
+    )
+    return Path(where)
+
+
+def _from_cache(library: Any, base: HubModel) -> Path | None:
+    try:
+        folder = _take(library, base, base.revision, PATTERNS, local_files_only=True)
+    except Exception:  # not there
+        return None
+    return folder if (folder / "config.json").is_file() and any(folder.glob("*.safetensors")) else None
+
+
+def _fault(base: HubModel, told: str) -> CheckpointError:
+    return CheckpointError(f"model {base.hub}: {told}")

@@ -25,6 +25,7 @@ from pydantic import Field, model_validator
 
 from trivium.base.config import Settings
 from trivium.base.errors import Interrupted, UserError
+from trivium.base.hub import Base
 from trivium.base.progress import Context, Progress
 from trivium.evaluate.bias_settings import BiasSettings
 from trivium.evaluate.privacy_settings import PrivacySettings
@@ -92,8 +93,9 @@ class EvaluateSettings(Settings):
     texts: dict[str, Path] = Field(
         default={}, description="further texts by name, .jsonl or plain; bits per byte of every model on each"
     )
-    base: Path | None = Field(
-        default=None, description="a model folder whose bits per byte are told beside, such as pretrain.base"
+    base: Base | None = Field(
+        default=None,
+        description="a model (its folder, or {hub: owner/name}) whose bits per byte are told beside, such as pretrain.base",
     )
     require: tuple[Requirement, ...] = Field(default=(), description="what makes the run fail, told in a table")
 

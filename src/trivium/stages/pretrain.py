@@ -18,6 +18,7 @@ from pydantic import Field
 
 from trivium.base.config import Settings
 from trivium.base.errors import CheckpointError, UserError
+from trivium.base.hub import Base
 from trivium.base.progress import Context, Progress
 from trivium.base.ranks import ALONE, Ranks
 from trivium.data.growth import GrowthSettings
@@ -71,7 +72,9 @@ class PretrainSettings(Settings):
         default="none", description="masked: rows of two texts, next-sentence or sentence-order prediction"
     )
     masking: MaskSettings = MaskSettings()
-    base: Path | None = Field(default=None, description="a model folder to go on from, whose sizes then hold")
+    base: Base | None = Field(
+        default=None, description="a model to go on from, whose sizes then hold: its folder, or {hub: owner/name}"
+    )
     model: ModelSettings = ModelSettings()
     begin_copying: bool = Field(default=True, description="start with attention that looks for what came before")
     steps: int = Field(default=600, ge=1, description="optimizer steps; more of them continue a finished run")
@@ -117,6 +120,7 @@ class Plan:
 def run(settings: PretrainSettings, context: Context) -> dict[str, Any]:
     """Train, and leave the model in `context.folder`. Returns the headline figures."""
     from trivium.data.shards import Shard
+    from trivium.model.hub import called, find_model
     from trivium.model.transformer import parameter_count
     from trivium.tokenizer import Tokenizer
     from trivium.train.distributed import join
@@ -128,10 +132,13 @@ def run(settings: PretrainSettings, context: Context) -> dict[str, Any]:
     source = context.inputs["tokenize"]
     tokenizer = Tokenizer.load(source)
     train, valid = Shard(source / "train", tokenizer.sha256), Shard(source / "valid", tokenizer.sha256)
-    model = model_of(settings, tokenizer, context.seed)
+    folder = None if settings.base is None else find_model(settings.base)
+    model = model_of(settings, tokenizer, context.seed, folder)
     check_sizes(settings, train, model.shape)
     work = workload(settings, model.shape)
     figures: dict[str, Any] = {"parameters": parameter_count(model)}
+    if settings.base is not None and folder is not None:
+        figures["base"] = called(settings.base, folder)
     plan = masked_plan if settings.objective == "masked" else causal_plan
     part = plan(settings, tokenizer, train, valid, context)
     recorder = Recorder(context, settings.steps)
@@ -163,8 +170,8 @@ def run(settings: PretrainSettings, context: Context) -> dict[str, Any]:
     return figures | recorder.figures() | {"precision": str(team.machine.dtype).removeprefix("torch.")}
 
 
-def model_of(settings: PretrainSettings, tokenizer: Tokenizer, seed: int) -> Transformer:
-    """A new model, or the base with the objective's head, for the tokenizer's vocabulary.
+def model_of(settings: PretrainSettings, tokenizer: Tokenizer, seed: int, base: Path | None = None) -> Transformer:
+    """A new model, or the one in the folder `base` with the objective's head, for the tokenizer's vocabulary.
 
     Raises UserError where the base is for another objective or came with another tokenizer.
     """
@@ -176,7 +183,7 @@ def model_of(settings: PretrainSettings, tokenizer: Tokenizer, seed: int) -> Tra
     from trivium.tokenizer import Tokenizer
 
     head = "language" if settings.objective == "causal" else "masked" if settings.pairs == "none" else "pretraining"
-    if settings.base is None:
+    if base is None:
         shape = settings.shape(tokenizer.vocab_size)
         model = Transformer(shape, family_named(shape.family).head_shape(head))
         generator = torch_random(seed, "initialise")
@@ -184,12 +191,10 @@ def model_of(settings: PretrainSettings, tokenizer: Tokenizer, seed: int) -> Tra
         if settings.begin_copying:
             begin_copying(model, generator)
         return model
-    known = Tokenizer.load(settings.base)
+    known = Tokenizer.load(base)
     if tokenizer.sha256 not in (known.sha256, known.with_chat().sha256):
-        raise UserError(
-            f"pretrain.base: {settings.base} has another tokenizer than the text; set tokenize.base to it too"
-        )
-    model = load(settings.base, head)
+        raise UserError(f"pretrain.base: {base} has another tokenizer than the text; set tokenize.base to it too")
+    model = load(base, head)
     if tokenizer.vocab_size > model.shape.vocab_size:
         model = resize_vocabulary(model, tokenizer.vocab_size)
     return model
@@ -313,7 +318,7 @@ def check(settings: PretrainSettings, sections: Mapping[str, Any]) -> list[str]:
     if settings.base is not None:
         if settings.model != ModelSettings():
             faults.append("model is given, but pretrain.base has its own sizes: take one of the two out")
-        if settings.base.is_dir():
+        if isinstance(settings.base, Path) and settings.base.is_dir():
             faults += _faults_of_base(settings.base, settings.length)
     else:
         try:

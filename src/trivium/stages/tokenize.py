@@ -15,6 +15,7 @@ from pydantic import Field
 
 from trivium.base.config import Settings
 from trivium.base.errors import Interrupted, UserError
+from trivium.base.hub import Base
 from trivium.base.progress import Context, Progress
 
 if TYPE_CHECKING:
@@ -41,7 +42,9 @@ class TokenizeSettings(Settings):
     masked_tokens: bool = Field(
         default=False, description="for masked models: tokens that mark, and where words and sentences begin"
     )
-    base: Path | None = Field(default=None, description="a model folder whose tokenizer is used; none is trained")
+    base: Base | None = Field(
+        default=None, description="a model whose tokenizer is used (its folder, or {hub: owner/name}); none is trained"
+    )
     max_training_megabytes: float = Field(
         default=16.0, gt=0, description="text that the tokenizer is trained on, at most"
     )
@@ -90,13 +93,20 @@ def tokenizer_of(settings: TokenizeSettings, context: Context) -> Tokenizer:
 
     Raises UserError where masked tokens are asked for and it has none.
     """
+    from trivium.model.hub import called, find_model
     from trivium.tokenizer import Tokenizer
 
-    folder = settings.base
-    assert folder is not None
+    assert settings.base is not None
+    folder = find_model(settings.base)
     tokenizer = Tokenizer.load(folder)
     context.report(
-        Progress("tokenize", 0, 1, "bytes", note=f"the tokenizer of {folder}, {tokenizer.vocab_size:,} tokens")
+        Progress(
+            "tokenize",
+            0,
+            1,
+            "bytes",
+            note=f"the tokenizer of {called(settings.base, folder)}, {tokenizer.vocab_size:,} tokens",
+        )
     )
     if settings.masked_tokens and tokenizer.mask is None:
         raise UserError(
