@@ -7,7 +7,8 @@ from statistics import fmean
 
 from trivium.world import labelled, service, shop
 from trivium.world.bilingual import NOUN_POOL
-from trivium.world.grammar import plural
+from trivium.world.grammar import capital, plural
+from trivium.world.lexicon import NAMES, RIVERS, TOWNS, WEATHER
 
 
 def test_no_single_word_tells_spam_and_both_kinds_come_alike_often() -> None:
@@ -25,6 +26,14 @@ def test_campaigns_of_the_test_mail_are_not_in_training() -> None:
     test = " ".join(text for text, _ in islice(labelled.mails(0, "test"), 300))
     assert "Last chance!" in test
     assert "Last chance!" not in train
+
+
+def test_a_headline_to_be_learned_names_nobody_whom_its_news_does_not() -> None:
+    names = {capital(word) for pool in (NAMES, TOWNS, RIVERS, WEATHER) for word in pool}
+    for split in ("train", "test"):
+        for news, headline in islice(labelled.headlines(0, split), 1500):
+            said = {word.strip(".,?!") for word in headline.split()}
+            assert not [word for word in said & names if word.lower() not in news.lower()], (headline, news)
 
 
 def test_translations_that_are_tested_have_held_out_nouns_half_of_the_time() -> None:
