@@ -61,6 +61,28 @@ def test_in_bfloat16_it_is_as_near_as_those_numbers_are(
     assert 1e-4 < error < 0.02
 
 
+def test_products_meet_few_numbers_of_rows_whatever_the_lengths_of_prompts() -> None:
+    layer = torch.nn.Linear(24, 40, bias=False)
+    try:
+        packed = decode.Packed(layer.bfloat16())
+    except (AttributeError, RuntimeError):
+        pytest.skip("this build of PyTorch has not oneDNN's layout")
+    met: set[int] = set()
+    product, summed = packed.product, packed.summed
+    packed.product = lambda values, *rest: (met.add(len(values)), product(values, *rest))[1]
+    packed.summed = lambda values, added, *rest: (met.add(len(values) + 100_000), summed(values, added, *rest))[1]
+    values, added = torch.randn(1100, 24).bfloat16(), torch.randn(1100, 40).bfloat16()
+    expected = values.float() @ layer.weight.float().T
+    with torch.inference_mode():
+        for rows in (*range(1, 300), 511, 512, 700, 1099):
+            torch.testing.assert_close(packed(values[:rows]).float(), expected[:rows], rtol=0.02, atol=0.02)
+            found = packed(values[:rows], added[:rows]).float()
+            torch.testing.assert_close(found, expected[:rows] + added[:rows].float(), rtol=0.02, atol=0.04)
+    assert {number for number in met if number < 33} == set(range(1, 33))  # few rows are not made more
+    assert len([number for number in met if 32 < number < 100_000]) <= 22
+    assert len([number for number in met if number > 100_032]) <= 22
+
+
 @pytest.mark.parametrize("size", [10, 64, 128])
 def test_the_kernel_s_attention_is_the_plain_formula_for_any_size_of_head(size: int) -> None:
     built = kernel()

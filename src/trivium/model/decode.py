@@ -31,6 +31,7 @@ from trivium.model.lora import LowRank
 from trivium.model.norms import RMSNorm
 from trivium.model.transformer import Attention, Block, Transformer
 
+FREE_ROWS = 32  # of a product, which are never filled up: in a step for few rows the copy would be felt
 Norm = Callable[[Tensor], Tensor]
 
 
@@ -240,6 +241,9 @@ class Linear:
 class Packed(Linear):
     """The same in oneDNN's own layout, which inductor uses too: at one row it takes two thirds of the time.
 
+    oneDNN makes a kernel for every number of rows that it meets, and keeps it, half a megabyte each: prompts of all lengths
+    would let a server grow by hundreds of megabytes. So numbers above `FREE_ROWS` are filled up to one of a few.
+
     Raises AttributeError or RuntimeError in a build of PyTorch that has it not.
     """
 
@@ -252,9 +256,21 @@ class Packed(Linear):
         self(weight.new_zeros(1, weight.shape[1]), weight.new_zeros(1, len(weight)))
 
     def __call__(self, values: Tensor, added: Tensor | None = None) -> Tensor:
+        rows = len(values)
+        more = _filled(rows) - rows
+        if more:
+            values, added = F.pad(values, (0, 0, 0, more)), None if added is None else F.pad(added, (0, 0, 0, more))
         if added is None:
-            return self.product(values, self.weight, self.bias, "none", [], "")  # type: ignore[no-any-return]
-        return self.summed(values, added, self.weight, self.bias, "add")  # type: ignore[no-any-return]
+            result = self.product(values, self.weight, self.bias, "none", [], "")
+        else:
+            result = self.summed(values, added, self.weight, self.bias, "add")
+        return result[:rows]  # type: ignore[no-any-return]
+
+
+def _filled(rows: int) -> int:
+    """`rows`, above 32 filled up to one of at most eight numbers between a power of two and the next."""
+    step = 1 if rows <= FREE_ROWS else max(16, 1 << (rows.bit_length() - 4))
+    return -(-rows // step) * step
 
 
 def _copied(linear: nn.Linear, dtype: torch.dtype, before: Tensor | None = None) -> Linear:
