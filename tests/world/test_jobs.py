@@ -8,7 +8,7 @@ from statistics import fmean
 from trivium.world import labelled, service, shop
 from trivium.world.bilingual import NOUN_POOL
 from trivium.world.grammar import capital, plural
-from trivium.world.lexicon import NAMES, RIVERS, TOWNS, WEATHER
+from trivium.world.lexicon import COLOURS, FOODS, HOBBIES, JOBS, NAMES, RIVERS, TOWNS, WEATHER
 
 
 def test_no_single_word_tells_spam_and_both_kinds_come_alike_often() -> None:
@@ -34,6 +34,24 @@ def test_a_headline_to_be_learned_names_nobody_whom_its_news_does_not() -> None:
         for news, headline in islice(labelled.headlines(0, split), 1500):
             said = {word.strip(".,?!") for word in headline.split()}
             assert not [word for word in said & names if word.lower() not in news.lower()], (headline, news)
+
+
+def test_invented_worlds_are_a_share_of_the_training_and_say_nothing_that_is_known() -> None:
+    known = {word.lower() for pool in (NAMES, TOWNS, JOBS, FOODS, COLOURS, HOBBIES) for word in pool}
+    plain = list(islice(labelled.questions(0, "train"), 800))
+    mixed = list(islice(labelled.questions(0, "train", 0.5), 800))
+    same = [one == other for one, other in zip(plain, mixed, strict=True)]
+    assert 0.35 < fmean(same) < 0.65
+    assert all(len(set(same[start : start + 8])) == 1 for start in range(0, 800, 8))  # a world is invented as a whole
+    for passage, question, answer in (row for row, as_before in zip(mixed, same, strict=True) if not as_before):
+        said = {word.strip(".,?'").removesuffix("'s").lower() for word in f"{passage} {question}".split()}
+        assert not said & known, (passage, question)
+        assert answer is None or passage[answer[0] :].startswith(answer[1])
+    tested = [list(islice(labelled.questions(0, "test", share), 50)) for share in (0.0, 1.0)]
+    assert tested[0] == tested[1]
+    for news, headline in islice(labelled.headlines(0, "train", 1.0), 300):
+        names = [word for word in headline.rstrip("?").split()[1:] if word[0].isupper()]
+        assert all(name in news for name in names), (headline, news)
 
 
 def test_translations_that_are_tested_have_held_out_nouns_half_of_the_time() -> None:

@@ -98,6 +98,9 @@ class FileData(Settings):
     test_share: float = Field(default=0.1, ge=0, lt=0.5, description="of the training items, where `test` is not given")
 
 
+INVENTED: tuple[WorldTask, ...] = ("questions", "headlines")  # what can be said with words that nobody knows
+
+
 class WorldData(Settings):
     """A task of the built-in world, with exact labels; validation and test speak of people, towns and things that the
     training items never name."""
@@ -107,6 +110,15 @@ class WorldData(Settings):
     train: int = Field(default=3_000, ge=8, description="items to train on")
     valid: int = Field(default=300, ge=8, description="items to choose by")
     test: int = Field(default=1_000, ge=8, description="items to be measured on")
+    invented: float = Field(
+        default=0.0, ge=0, le=1, description="share of the training items whose names and things have invented words"
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> WorldData:
+        if self.invented and self.task not in INVENTED:
+            raise ValueError(f"invented: {self.task} has none; {' and '.join(INVENTED)} have. Leave it out")
+        return self
 
 
 class HeadView(Settings):

@@ -2,7 +2,8 @@
 the answer, news with its headline, mail that is wanted or not, sentences with their translation.
 
 Item i of (seed, split) is a function of the three. What is trained on speaks of the pools' trained people, towns and things,
-every other split of the held-out ones, so that a score says what was learned and not what was learned by heart.
+every other split of the held-out ones, so that a score says what was learned and not what was learned by heart. A share of the
+worlds that are trained on may be `invented`: with words that nobody has ever read, which can be copied and not known.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 from trivium.base.seeds import derive, python_random
 from trivium.world.bilingual import random_phrase, random_sentence
 from trivium.world.facts import RELATIONS, relations_of, slots_of
+from trivium.world.invented import invent
 from trivium.world.lexicon import WEATHER
 from trivium.world.mail import mail
 from trivium.world.news import news
@@ -46,12 +48,12 @@ def entities(seed: int, split: str) -> Iterator[tuple[str, list[tuple[int, int, 
         yield text, [tuple(entity) for entity in labels["entities"]]
 
 
-def headlines(seed: int, split: str) -> Iterator[tuple[str, str]]:
+def headlines(seed: int, split: str, invented: float = 0.0) -> Iterator[tuple[str, str]]:
     """(news without its headline, the headline), without end; only such as tell nothing that the news does not.
 
     A newspaper's headline may name who is not in the text; who learns from those learns to invent.
     """
-    for dice, world in _draws(seed, split, "headlines"):
+    for dice, world in _draws(seed, split, "headlines", invented):
         text, labels = news(dice, world)
         headline = labels["headline"]
         body = text[len(headline) :].lstrip(".\n ")
@@ -75,9 +77,9 @@ def translations(seed: int, split: str) -> Iterator[tuple[str, str]]:
         yield (random_sentence if number % 2 else random_phrase)(dice, side)
 
 
-def questions(seed: int, split: str) -> Iterator[tuple[str, str, tuple[int, str] | None]]:
+def questions(seed: int, split: str, invented: float = 0.0) -> Iterator[tuple[str, str, tuple[int, str] | None]]:
     """(passage, question, (first character, text) of the answer, or None where the passage does not say), without end."""
-    for dice, world in _draws(seed, split, "questions"):
+    for dice, world in _draws(seed, split, "questions", invented):
         yield _question(dice, world)
 
 
@@ -117,13 +119,15 @@ def _mended(text: str) -> str:
     return f"{before}{_OPEN}{answer}{_CLOSE}{mend(text[text.find(_CLOSE) + 1 :])}"
 
 
-def _draws(seed: int, split: str, purpose: str) -> Iterator[tuple[Dice, World]]:
+def _draws(seed: int, split: str, purpose: str, invented: float = 0.0) -> Iterator[tuple[Dice, World]]:
     for number in count():
-        world = _world(seed, split, purpose, number // ITEMS_PER_WORLD)
+        world = _world(seed, split, purpose, number // ITEMS_PER_WORLD, invented if split == "train" else 0.0)
         yield Dice(derive(seed, "labelled", purpose, split, number)), world
 
 
 @lru_cache(maxsize=8)
-def _world(seed: int, split: str, purpose: str, number: int) -> World:
+def _world(seed: int, split: str, purpose: str, number: int, invented: float) -> World:
     side: Side = "train" if split == "train" else "held_out"
-    return draw_world(python_random(seed, "labelled world", purpose, split, number), side, PEOPLE)
+    world = draw_world(python_random(seed, "labelled world", purpose, split, number), side, PEOPLE)
+    dice = Dice(derive(seed, "invented", purpose, split, number))
+    return invent(dice, world) if dice.random() < invented else world

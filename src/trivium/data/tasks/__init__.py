@@ -42,10 +42,7 @@ class Splits:
 def read(task: Task, seed: int) -> Splits:
     """The items of the task. Raises DataError for whatever is wrong with them."""
     if isinstance(task.data, WorldData):
-        train, valid, test = (
-            list(world.items(task.data.task, seed, split, getattr(task.data, split)))
-            for split in ("train", "valid", "test")
-        )
+        train, valid, test = (list(world.items(task.data, seed, split)) for split in ("train", "valid", "test"))
     else:
         train, valid, test = _from_files(task, task.data, seed)
     names = label_names(task, train)

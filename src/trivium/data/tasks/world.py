@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 
-from trivium.task.declaration import WorldTask
+from trivium.task.declaration import WorldData, WorldTask
 from trivium.task.items import Asked, Chosen, Item, Labelled, Place, Tagged, Written
 from trivium.task.tags import tags_of
 from trivium.task.words import words_in
 
 
-def items(task: WorldTask, seed: int, split: str, number: int) -> Iterator[Item]:
-    """The first `number` items of a split."""
-    return islice(_items(task, seed, split), number)
+def items(data: WorldData, seed: int, split: str) -> Iterator[Item]:
+    """The items of a split."""
+    return islice(_items(data.task, seed, split, data.invented), getattr(data, split))
 
 
-def _items(task: WorldTask, seed: int, split: str) -> Iterator[Item]:
+def _items(task: WorldTask, seed: int, split: str, invented: float) -> Iterator[Item]:
     from trivium.world import asked, labelled, service, shop
 
     match task:
@@ -27,11 +27,11 @@ def _items(task: WorldTask, seed: int, split: str) -> Iterator[Item]:
             for number, (text, entities) in enumerate(labelled.entities(seed, split)):
                 yield tagged(text, entities, _place(task, split, number))
         case "questions":
-            for number, (context, question, answer) in enumerate(labelled.questions(seed, split)):
+            for number, (context, question, answer) in enumerate(labelled.questions(seed, split, invented)):
                 place = _place(task, split, number)
                 yield Asked(context, question, (answer,) if answer else (), id=str(number), place=place)
         case "headlines":
-            for number, (source, target) in enumerate(labelled.headlines(seed, split)):
+            for number, (source, target) in enumerate(labelled.headlines(seed, split, invented)):
                 yield Written(source, target, _place(task, split, number))
         case "translations":
             for number, (source, target) in enumerate(labelled.translations(seed, split)):
