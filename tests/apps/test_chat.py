@@ -77,8 +77,8 @@ def test_piped_input_gives_the_answers_and_nothing_else(
 def test_commands(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     loader = Loader()
     text = "one\n/reset\n/temperature 0.5\ntwo\n/temperature warm\n/stage pretrain\nthree\n"
-    text += "/stage none\n/odd\n/help\n/quit\nfour\n"
-    piped(monkeypatch, text, Chat(loader))
+    text += "/stage none\n/odd\n/stages\n/help\n/quit\nfour\n"
+    piped(monkeypatch, "/stage\n" + text, Chat(loader, stages=["pretrain", "align"]))
     out = capsys.readouterr().out
     assert [given[0] for given in loader.made[0].given] == [["one"], ["two"]]
     assert [given[0] for given in loader.made[1].given] == [["three"]]
@@ -86,8 +86,9 @@ def test_commands(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
     assert "temperature is 0.5; give a number" in out
     assert "only been pre-trained, so it continues your text" in out
     assert "no model of stage 'none'" in out
-    assert "there is no command '/odd'" in out
-    assert out.count("/temperature X") == 2
+    assert "there is no command '/odd'; /help lists them" in out and "did you mean /stage?" in out
+    assert "talking to align; there are: pretrain, align" in out
+    assert out.count("/temperature X") == 1
     assert "four" not in out
 
 
@@ -154,11 +155,23 @@ def test_an_answer_that_is_interrupted_or_fails_is_not_remembered(
 
 
 TERMINAL = """
-import sys
+import fcntl, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # so that Ctrl-C comes as in a terminal of one's own
 from tests.apps.test_chat import Loader
 from trivium.apps.chat import Chat, talk
 talk(Chat(Loader()))
 """
+
+
+def test_a_terminal_is_not_given_what_it_would_obey(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    talk(Chat(Loader()), "\x1b[2Jgone\x9b\u202e")
+    assert capsys.readouterr().out == "you said <U+001B>[2Jgone<U+009B><U+202E>\n"
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: False, raising=False)
+    talk(Chat(Loader()), "\x1b[2Jgone")
+    assert capsys.readouterr().out == "you said \x1b[2Jgone\n"  # a file gets what was said
 
 
 def typed(keys: list[str], state: Path) -> str:
@@ -166,7 +179,12 @@ def typed(keys: list[str], state: Path) -> str:
     control, terminal = pty.openpty()
     environment = {**os.environ, "XDG_STATE_HOME": str(state), "TERM": "dumb", "PYTHONPATH": "src:."}
     process = subprocess.Popen(
-        [sys.executable, "-c", TERMINAL], stdin=terminal, stdout=terminal, stderr=terminal, env=environment
+        [sys.executable, "-c", TERMINAL],
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        env=environment,
+        start_new_session=True,
     )
     os.close(terminal)
     shown, deadline = b"", time.monotonic() + 60
@@ -196,7 +214,8 @@ def test_at_a_terminal_lines_of_earlier_conversations_come_back_and_tab_complete
     pytest.importorskip("readline")
     first = typed(["one\n", "/te\t0.5\n", "\x04"], tmp_path)
     assert "talking to align" in first and "you said one" in first and "temperature is 0.5" in first
-    again = typed(["\x1b[A\x1b[A\n", "/quit\n"], tmp_path)  # two up: the line before the command
+    again = typed(["\x1b[A\x1b[A\n", "half a li\x03", "/quit\n"], tmp_path)  # two up: the line before the command
+    assert "/quit or Ctrl-D ends" in again  # Ctrl-C drops a line and no conversation
     assert "you said one" in again
     kept = tmp_path / "trivium" / "chat_history"
     assert kept.read_text().splitlines()[0] == "one" and kept.stat().st_mode & 0o777 == 0o600

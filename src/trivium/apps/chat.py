@@ -6,14 +6,17 @@ Works with a piped standard input too: then it prints what it has to say and no 
 from __future__ import annotations
 
 import contextlib
+import difflib
 import json
 import os
+import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trivium.apps.printable import Wrapped, listed
 from trivium.base.errors import TriviumError, UserError
 from trivium.base.files import explain_os_error
 from trivium.base.seeds import derive
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "/help": "this",
-    "/stage NAME": "talk to another stage: pretrain, finetune, align; the conversation begins anew",
+    "/stage NAME": "talk to another stage; the conversation begins anew; without a name, which there are",
     "/reset": "forget the conversation, keep the settings",
     "/retry": "ask the last thing again, drawn anew",
     "/system TEXT": "what the model is told before all else; without a text, nothing",
@@ -34,19 +37,23 @@ COMMANDS = {
     "/save FILE": "add the conversation to a .jsonl file, as training reads it, or write it as text to a new file",
     "/quit": "end (so does Ctrl-D)",
 }
-HELP = "\n".join(f"{command:<17} {does}" for command, does in COMMANDS.items())
+NAMES = tuple(command.split()[0] for command in COMMANDS)
 CONTINUING = 0.8  # a model that only continues text repeats itself at 0
 LONGEST = 256  # tokens of an answer, where nothing else is said
 MOST_HISTORY = 1000  # lines that are kept
 
 
 class Chat:
-    """The state of a conversation. `load` gives the assistant of a stage, None for the newest."""
+    """The state of a conversation. `load` gives the assistant of a stage, None for the newest; `stages` are those there are."""
 
     def __init__(
-        self, load: Callable[[str | None], Assistant], stage: str | None = None, temperature: float | None = None
+        self,
+        load: Callable[[str | None], Assistant],
+        stage: str | None = None,
+        temperature: float | None = None,
+        stages: Sequence[str] = (),
     ) -> None:
-        self._all, self._asked_temperature = load, temperature
+        self._all, self._asked_temperature, self._stages = load, temperature, stages
         self._messages: list[Message] = []
         self._system = ""
         self._turn = 0
@@ -115,9 +122,16 @@ class Chat:
             self.assistant = self._load(value)
             self._reset("")
             return self.greeting()
+        if name == "stage":
+            return f"talking to {self.assistant.stage}" + (
+                f"; there are: {', '.join(self._stages)}" if self._stages else ""
+            )
         if name in ("temperature", "most", "seed"):
             return self._number(name, value)
-        return HELP if name == "help" else f"there is no command '{line.split()[0]}' of that form\n{HELP}"
+        if name == "help":
+            return listed(COMMANDS, 18, _width())
+        near = difflib.get_close_matches(f"/{name}", NAMES, n=1)
+        return f"there is no command '{line.split()[0]}'; {f'did you mean {near[0]}?' if near else '/help lists them'}"
 
     def _reset(self, value: str) -> str:
         self._messages, self._last = [], None
@@ -222,10 +236,9 @@ def _line_editing() -> Iterator[None]:
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         readline.read_history_file(path)
-    names = [command.split()[0] for command in COMMANDS]
 
     def complete(text: str, number: int) -> str | None:
-        found = [name for name in names if name.startswith(text)] if text.startswith("/") else []
+        found = [name for name in NAMES if name.startswith(text)] if text.startswith("/") else []
         return f"{found[number]} " if number < len(found) else None
 
     readline.set_completer(complete)
@@ -242,7 +255,10 @@ def _line_editing() -> Iterator[None]:
 
 
 def _read(prompt: str) -> str | None:
-    """A line; one that ends in a backslash goes on in the next. None at the end of the input."""
+    """A line; one that ends in a backslash goes on in the next. None at the end of the input.
+
+    Ctrl-C drops what was typed: it comes a moment after an answer has ended, too, and must not cost the conversation.
+    """
     lines: list[str] = []
     try:
         while True:
@@ -253,14 +269,22 @@ def _read(prompt: str) -> str | None:
     except EOFError:
         return "\n".join(lines).strip() or None
     except KeyboardInterrupt:
-        print()
-        return None
+        print("\n/quit or Ctrl-D ends" if prompt else "")
+        return "" if prompt else None
+
+
+def _width() -> int:
+    return shutil.get_terminal_size().columns
 
 
 def _write(pieces: Iterator[str]) -> None:
+    """Print an answer as it comes; at a terminal with whole words, and with control characters by their number."""
+    wrapped = Wrapped(sys.stdout.write, _width) if sys.stdout.isatty() else None
     try:
         for piece in pieces:
-            sys.stdout.write(piece)
+            (wrapped.add if wrapped else sys.stdout.write)(piece)
             sys.stdout.flush()
     finally:
+        if wrapped:
+            wrapped.end()
         print()

@@ -32,10 +32,11 @@ def chat(
     """Talk to a run's newest model, or to an earlier stage's."""
     from trivium.apps.chat import Chat, talk
     from trivium.journey.assistant import load
-    from trivium.journey.runs import find_run, is_run, outdated
+    from trivium.journey.runs import find_run, finished_models, is_run, outdated
 
     folder = run if (run / "config.json").is_file() and not is_run(run) else find_run(run, runs)
-    session = Chat(lambda name: load(folder, name, device=device, precision=precision), stage, temperature)
+    stages = list(finished_models(folder)) if is_run(folder) else []
+    session = Chat(lambda name: load(folder, name, device=device, precision=precision), stage, temperature, stages)
     if is_run(folder) and session.assistant.stage in outdated(folder):
         note = f"note: '{session.assistant.stage}' was made before its inputs changed; run the recipe again to renew it"
         print(note, file=sys.stderr)

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from trivium.apps.printable import visible
 from trivium.base.errors import DataError
 
 
@@ -41,14 +42,14 @@ def draw(rows: Iterable[Row], console: Console) -> None:
     """Print one table a prompt."""
     for row in rows:
         table = Table(
-            title=escape(row.prompt), title_justify="left", title_style="bold", show_header=False, expand=True
+            title=escape(visible(row.prompt)), title_justify="left", title_style="bold", show_header=False, expand=True
         )
         table.add_column(style="cyan", no_wrap=True)
         table.add_column(ratio=1, overflow="fold")
         for stage, answer in row.answers.items():
             why = (row.explanations.get(stage, ""), figures_of(row.changes.get(stage, {})))
             below = "".join(f"\n[dim]{escape(line)}[/]" for line in why if line)
-            table.add_row(stage, escape(answer) + below, end_section=True)
+            table.add_row(stage, escape(visible(answer)) + below, end_section=True)
         console.print(table, highlight=False)
 
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from trivium.apps.printable import visible
 from trivium.base.errors import UserError
 from trivium.feedback import assignments, items, plan, raters
 from trivium.feedback.answers import record, undo
@@ -28,12 +29,6 @@ ASK = {
     "likert": "points from 1 to 7 for {axes}, for example 6 4",
 }
 MORE = "s REASON skip, e rewrite, u undo, g guidelines, q quit"
-
-
-def visible(text: str) -> str:
-    """`text` with every character that a terminal would obey, or that turns or hides others, by its number."""
-    kept = (char if char in "\n\t" or char.isprintable() else f"<U+{ord(char):04X}>" for char in text)
-    return "".join(kept)
 
 
 class Session:

@@ -39,7 +39,11 @@ class Grammars:
         Raises UserError with one sentence where it cannot be satisfied, is no schema, or needs what is not supported.
         """
         make = self._library.LLMatcher.grammar_from_json_schema
-        return self._grammar(lambda: make(json.dumps(schema), overrides=JSON_FORM), "the JSON schema")
+        what = "the JSON schema"
+        grammar = self._grammar(lambda: make(json.dumps(schema), overrides=JSON_FORM), what)
+        if grammar.start().allowed(self._tokens.vocab_size)[self.stop]:  # no JSON is an empty text
+            raise UserError(_refusal(what, "it refers to itself alone, so that nothing satisfies it"))
+        return grammar
 
     def regex(self, pattern: str) -> Grammar:
         """Text that a regular expression matches as a whole. Raises UserError where it is none."""

@@ -194,23 +194,25 @@ def models_of(stages: Sequence[str]) -> list[str]:
     return [name for place in _MODELS if place in there for name in (named if place == "align-*" else [place])]
 
 
+def finished_models(run: Path) -> dict[str, Path]:
+    """The folders of all finished models to talk to, by stage, in the order of training: later rounds behind, the newest last."""
+    plain = {name: run / name for name in reversed(models_of(stages_of(run)))}
+    later = {f"rounds/{one.name}/align": one / "align" for one in round_folders(run)}
+    return {name: folder for name, folder in {**plain, **later}.items() if _is_model(folder)}
+
+
 def model_of(run: Path, stage: str | None = None) -> tuple[str, Path]:
     """The newest stage of the run with a model, or `stage`, and its folder. Raises RunError naming those there are."""
-    models = models_of(stages_of(run))
-    later = {f"rounds/{one.name}/align": one / "align" for one in round_folders(run) if _is_model(one / "align")}
-    if later and stage in (None, *later):
-        name = stage or list(later)[-1]
-        return name, later[name]
-    there = [name for name in models if (run / name / "config.json").exists() and read_record(run / name)]
+    there = finished_models(run)
     if stage is not None and stage not in there:
-        known = f"it has: {', '.join(reversed(there))}" if there else "it has no finished model yet"
+        known = f"it has: {', '.join(there)}" if there else "it has no finished model yet"
         raise RunError(f"{run}: no model of stage '{stage}'; {known}")
     if not there:
-        begun = [name for name in models if read_pending(run / name)]
+        begun = [name for name in models_of(stages_of(run)) if read_pending(run / name)]
         more = f"; '{begun[0]}' is not finished: run its recipe again, it goes on where it was" if begun else ""
         raise RunError(f"{run}: no stage has ended in a model yet{more}")
-    name = stage or there[0]
-    return name, run / name
+    name = stage or list(there)[-1]
+    return name, there[name]
 
 
 def _is_model(folder: Path) -> bool:

@@ -6,6 +6,7 @@ import concurrent.futures
 import contextlib
 import http.client
 import json
+import shutil
 import socket
 import time
 from pathlib import Path
@@ -39,6 +40,20 @@ def test_the_stages_are_the_models(client: Any) -> None:
     assert client.models.retrieve("align").can == ["chat", "completions", "embeddings"]
     with pytest.raises(openai.NotFoundError, match="there is no model 'gpt-4'"):
         client.models.retrieve("gpt-4")
+
+
+def test_models_of_later_rounds_are_served_and_the_last_is_the_newest(run: Path, tmp_path: Path) -> None:
+    longer = Path(shutil.copytree(run, tmp_path / "longer"))
+    for number in (10, 2):
+        shutil.copytree(run / "align", longer / "rounds" / str(number) / "align")
+    (longer / "rounds" / "11" / "align").mkdir(parents=True)  # not finished
+    with serving(longer) as server:
+        client = server.client()
+        names = [model.id for model in client.models.list().data if not model.id.startswith("finetune-")]
+        assert names == ["pretrain", "align", "rounds/2/align", "rounds/10/align"]
+        assert client.models.retrieve(names[-1]).id == names[-1] == Client(server.port).get("/about")["newest"]
+        same = [client.chat.completions.create(model=name, messages=ASK, temperature=0) for name in names[1:]]
+        assert len({found.choices[0].message.content for found in same}) == 1
 
 
 def test_an_answer_is_what_the_engine_draws_for_the_trainer_s_prompt(run: Path, client: Any) -> None:
@@ -168,7 +183,18 @@ WRONG: list[tuple[dict[str, Any], int, str]] = [
     ({"n": 10**400}, 400, "'n'"),
     ({"max_tokens": 0}, 400, "'max_tokens' is 0"),
     ({"temprature": 1}, 400, "unknown field 'temprature'; did you mean 'temperature'?"),
-    ({"tools": []}, 400, "unknown field 'tools'"),
+    ({"tools": []}, 400, "unknown field 'tools'; this server does not know it"),
+    (
+        {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]},
+        400,
+        "content.0.type' is 'image_url'; it must be",
+    ),
+    ({"messages": [{"role": "user", "content": 5}]}, 400, "'messages.0.content' is 5; it must be"),
+    (
+        {"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": {"$ref": "#"}}}},
+        400,
+        "satisfies",
+    ),
     ({"top_logprobs": 3}, 400, "needs 'logprobs' true"),
     ({"frequency_penalty": 0.5}, 400, "'frequency_penalty' is 0.5"),
     ({"stop": ["a"] * 5}, 400, "'stop"),
@@ -205,6 +231,7 @@ def test_wrong_requests_are_refused_in_openai_s_form(
         ("POST", "/v1/completions", {"model": "align", "prompt": [10**6]}, 400),
         ("POST", "/v1/completions", {"model": "align", "prompt": []}, 400),
         ("POST", "/classify", {"input": [["a", "b"]]}, 400),
+        ("POST", "/classify", {"input": [["a", "b", "c"]]}, 400),
     ],
 )
 def test_whatever_comes_the_answer_is_json_in_openai_s_form(
@@ -213,6 +240,14 @@ def test_whatever_comes_the_answer_is_json_in_openai_s_form(
     found, content, _ = Client(api.port).ask(method, path, body)
     assert found == status and set(content["error"]) == {"message", "type", "param", "code"}
     assert "/" not in content["error"]["message"].replace("and/or", "")
+
+
+def test_json_that_is_not_said_to_be_json_is_told_so(api: Served) -> None:
+    body = json.dumps({"model": "align", "messages": ASK}).encode()
+    form = {"Content-Type": "application/x-www-form-urlencoded"}  # what curl sends where nothing is said
+    status, content, _ = Client(api.port).ask("POST", "/v1/chat/completions", body, form)
+    assert status == 400 and "send the header 'Content-Type: application/json'" in content["error"]["message"]
+    assert "Tell me" not in content["error"]["message"]
 
 
 def test_other_pages_and_other_names_are_refused(api: Served) -> None:

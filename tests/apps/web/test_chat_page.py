@@ -131,6 +131,14 @@ def test_answers_are_stopped_and_failures_told(browser: Any, served: Served, hea
     window.keyboard.press("Enter")
     settle(window, 4)
     assert "cannot be reached" in window.locator("article .note").last.inner_text()
+    assert "(nothing)" not in window.locator("article").last.inner_text()
+    window.unroute("**/v1/chat/completions")
+    window.fill("#ask", "word " * LIMIT)
+    window.keyboard.press("Enter")
+    settle(window, 6)
+    assert "shorten it" in window.locator("article .note").last.inner_text()
+    lines = window.evaluate("[...document.querySelectorAll('article h2')].map((one) => one.getClientRects()[0].height)")
+    assert len(set(lines)) == 1, "a long refusal breaks no name"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -48,7 +48,7 @@ def _add_models(app: "FastAPI", site: Site) -> None:
         """The stages that can be asked, in the order of training."""
         return {"object": "list", "data": [described(name) for name in site.stages.offers]}
 
-    @app.get("/v1/models/{name}")
+    @app.get("/v1/models/{name:path}")  # a later round's model has a name with slashes
     def model(name: str) -> dict[str, Any]:
         """One of them."""
         if name not in site.stages.offers:

@@ -170,3 +170,9 @@ FIELDS = tuple(
         for name in body.model_fields
     )
 )
+
+
+def names_in(body: type[Body] = Body) -> frozenset[str]:
+    """The names of all fields of a body and of those made after it, as callers write them."""
+    own = (field.alias or name for name, field in body.model_fields.items())
+    return frozenset(own).union(*map(names_in, body.__subclasses__()))

@@ -102,17 +102,31 @@ def add_faults(app: "FastAPI") -> None:
 
 
 def _of_validation(faults: Any, body: Any) -> ApiError:
-    """The first thing that is wrong with a body, in a sentence that names field, value and what would do."""
-    fault: Mapping[str, Any] = faults[0]
-    place = [str(part) for part in fault["loc"] if part not in ("body", "query", "path")]
+    """One thing that is wrong with a body, in a sentence that names field, value and what would do: the first, or what lies
+    deepest of where that may have several forms."""
+    first = _place(faults[0])
+    inside = [fault for fault in faults if _place(fault)[: len(first)] == first]
+    fault: Mapping[str, Any] = max(inside, key=lambda one: len(_place(one)))
+    place = _place(fault)
     if fault["type"] == "json_invalid":
         return ApiError(400, f"the body is not JSON: {fault['ctx']['error']}")
+    if isinstance(body, bytes):  # it was not even read as JSON
+        return ApiError(400, "the body is not sent as JSON: send the header 'Content-Type: application/json'")
     param = ".".join(place) or None
     if fault["type"] == "extra_forbidden":
         return ApiError(400, _unknown(place[-1], place[:-1], body), param=param, code="unknown_parameter")
     if fault["type"] == "missing":
         return ApiError(400, f"'{param}' is missing" if param else "the body is empty; send a JSON object", param=param)
     return ApiError(400, f"'{param or 'body'}'{_wanted(fault)}", param=param, code="invalid_value")
+
+
+def _place(fault: Mapping[str, Any]) -> list[str]:
+    """Names and numbers that lead to a fault, without the forms that were tried there (`str`, `list[TextPart]`)."""
+    from trivium.apps.web.api.bodies import names_in
+
+    parts, known = fault["loc"], names_in()
+    last = len(parts) - 1 if fault["type"] == "extra_forbidden" else -1
+    return [str(part) for at, part in enumerate(parts) if isinstance(part, int) or part in known or at == last]
 
 
 def _wanted(fault: Mapping[str, Any]) -> str:
@@ -131,6 +145,6 @@ def _wanted(fault: Mapping[str, Any]) -> str:
 def _unknown(name: str, inside: list[str], body: Any) -> str:
     from trivium.apps.web.api.bodies import FIELDS
 
-    near = [] if inside else difflib.get_close_matches(name, FIELDS, n=1)
+    near = [] if inside else difflib.get_close_matches(name, FIELDS, n=1, cutoff=0.75)
     hint = f"; did you mean '{near[0]}'?" if near else "; this server does not know it, so leave it out"
     return f"unknown field {shown(name)}{hint}"

@@ -12,8 +12,7 @@ from trivium.base.errors import RunError, UserError
 from trivium.base.files import read_json
 from trivium.journey.assistant import writes
 from trivium.journey.experts import TASK_FILE, Experts, expert_at, experts_of
-from trivium.journey.record import read_record
-from trivium.journey.runs import is_run, models_of, stages_of
+from trivium.journey.runs import finished_models, is_run
 
 if TYPE_CHECKING:
     from trivium.generate.generator import Generator
@@ -102,10 +101,7 @@ class Stages:
 
 
 def _of_run(run: Path, experts: Experts) -> list[Offer]:
-    found = []
-    for name in reversed(models_of(stages_of(run))):
-        if (run / name / "config.json").exists() and read_record(run / name):
-            found.append(_offer(name, run / name, answers=name != "pretrain"))
+    found = [_offer(name, folder, answers=name != "pretrain") for name, folder in finished_models(run).items()]
     return found + [_task(f"finetune-{name}", folder) for name, folder in experts.folders.items()]
 
 

@@ -24,7 +24,7 @@ function complain(text) {
   by("message").hidden = !text;
 }
 const ticked = () => models.filter((model) => by(`stage-${model.id}`).checked);
-const phase = (model) => PHASES[model.id.split("-")[0]] || "other";
+const phase = (model) => PHASES[model.id.split("/").pop().split("-")[0]] || "other";
 
 function settings(model) {
   const chosen = { model: model.id, temperature: heated ? Number(by("temperature").value) : model.answers ? 0 : CONTINUES };
@@ -106,7 +106,7 @@ class Answer {
 
   finish(note) {
     this.draw();
-    if (!this.text) this.body.replaceChildren(make("span", { class: "quiet" }, "(nothing)"));
+    if (!this.text && !this.failed) this.body.replaceChildren(make("span", { class: "quiet" }, "(nothing)"));
     this.note.textContent = note;
     this.tools.hidden = Boolean(this.failed) || !this.text;
     this.element.setAttribute("aria-busy", "false");
