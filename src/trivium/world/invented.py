@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from trivium.world import lexicon
+from trivium.world.lexicon_pool import words
 from trivium.world.state import Person, Town, World
 from trivium.world.writing import Dice
 
-FIRST = tuple("b br ch d dr f fl g gr h j k kl l m n p pl r s sh st t tr v w z".split())
+FIRST = words("b br ch d dr f fl g gr h j k kl l m n p pl r s sh st t tr v w z")
 MIDDLE = ("a", "e", "i", "o", "u", "ai", "ea", "ou")
 LAST = ("", "", "n", "r", "l", "m", "sk", "nt", "rd", "ck")
 PERSON = (
@@ -44,10 +45,10 @@ class _Words:
 
 def invent(dice: Dice, world: World) -> World:
     """The same world under other words: whoever lived together still does."""
-    words = _Words(dice)
+    new = _Words(dice)
 
     def told(one: Person | Town, parts: Sequence[str]) -> dict[str, Any]:
-        return {part: words(getattr(one, part)) for part in parts}
+        return {part: new(getattr(one, part)) for part in parts}
 
     towns = tuple(town._replace(**told(town, TOWN)) for town in world.towns)
     return World(tuple(person._replace(**told(person, PERSON)) for person in world.people), towns)
