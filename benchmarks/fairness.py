@@ -3,9 +3,9 @@
     python benchmarks/fairness.py [--only memory bias] [--seeds 0 1] [--threads 2] [--work FOLDER] [--quick]
 
 memory: the built-in world, with secrets of three digits planted in the instructions, 1, 8 and 64 times, four of each,
-beside 200 that are planted nowhere. Fine-tuned as usual, and with differential privacy (DP-SGD, epsilon 3) from the same
-pre-trained model, in as many steps over the same rows. Exposure is exact, by enumeration of all thousand secrets; 9.97 bits
-are the most there can be, and 1.44 what chance gives.
+beside 200 that are planted nowhere. Fine-tuned as usual, and with differential privacy (DP-SGD, epsilon 3 for a conversation
+with all its copies) from the same pre-trained model, in as many steps over the same rows. Exposure is exact, by enumeration of
+all thousand secrets; 9.97 bits are the most there can be, and 1.44 what chance gives.
 - canary_control_bits: mean exposure of the controls after usual fine-tuning; canary_control_off: its distance from log2 e.
 - canary_64_bits: of secrets planted 64 times, after usual fine-tuning; canary_64_private: after private fine-tuning. Beside
   each its 95% interval over the secrets of the first seed.
@@ -152,10 +152,10 @@ def memory_figures(rows: Mapping[str, Sequence[Mapping[str, Any]]], seeds: Seque
             "unit": "bits",
             "better": "lower",
             "bar": 3.0,
-            "note": "epsilon below, the same 64 copies",
+            "note": "epsilon below, for all 64 copies together",
         },
         "canary_control_private": {"unit": "bits"},
-        "private_epsilon": {"better": "lower", "note": "for one conversation; 64 copies are 64 conversations"},
+        "private_epsilon": {"better": "lower", "note": "for one conversation, with all its copies"},
     }
     figures = []
     for key, values in found.items():
@@ -210,7 +210,7 @@ def bias(bench: Bench, seeds: Sequence[int]) -> list[Figure]:
                 },
                 "tokenize": {"vocab_size": 512},
                 "pretrain": {
-                    "steps": 20 if bench.quick else 300,
+                    "steps": 20 if bench.quick else 800,
                     "model": {**MODEL, "num_layers": 2},
                     "length": 64,
                     "batch_size": 32,

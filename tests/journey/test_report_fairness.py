@@ -43,9 +43,11 @@ def test_a_preference_is_claimed_only_where_the_interval_leaves_chance_no_room(t
     part = bias_part(read_run(with_rows(build_run(tmp_path), ROWS)))
     assert part is not None
     (sentence,) = part.sentences
-    assert "pre-trained 70% (60% to 80%), more than chance" in sentence
-    assert "fine-tuned 55% (40% to 70%), chance would do as much" in sentence
-    assert [row.label for row in part.tables[0].rows] == ["All", "gender"]
+    assert "likelier: 70% (60% to 80%) pre-trained, 55% (40% to 70%) fine-tuned. " in sentence
+    assert sentence.endswith("Pre-trained: more than chance would give; fine-tuned: chance could give as much.")
+    first, apart = part.tables
+    assert [row.label for row in first.rows] == ["All", "gender"] and "50% is even" in first.rows[0].notes
+    assert [row.label for row in apart.rows] == ["Own pairs: how far the two sentences are apart"]
 
 
 def test_memory_is_told_beside_its_controls_and_privacy_with_what_it_leaves_out(tmp_path: Path) -> None:
@@ -54,7 +56,7 @@ def test_memory_is_told_beside_its_controls_and_privacy_with_what_it_leaves_out(
     assert part is not None
     exposure, membership, spent = part.sentences
     assert "1.41 bits, where chance alone gives 1.44" in exposure and "64 copies have 13.10: it has learned" in exposure
-    assert "0.51, no better than guessing" in membership
+    assert "51% (45% to 57%) fine-tuned, no better than guessing" in membership
     assert "epsilon 2.97 at delta 4.9e-06 for one row (a conversation)" in spent and "had read before" in spent
     same = [row for row in ROWS if "64" not in row["name"]]
     told = memory_part(read_run(with_rows(build_run(tmp_path / "b"), same)))
@@ -70,6 +72,19 @@ def test_both_have_sections_of_their_own_and_are_not_among_the_other_scores(tmp_
     other = page_of(build_run(tmp_path / "other"))
     assert "bias" not in other.sections and "memory" not in other.sections
     assert bias_part(read_run(build_run(tmp_path / "third"))) is None
+
+
+def test_many_groups_stand_behind_a_summary_and_every_section_has_a_link(tmp_path: Path) -> None:
+    groups = [
+        score_row(f"winogender/family/{number}", "pretrain", Estimate(0.5, 0.3, 0.7, 4), "share")
+        for number in range(17)
+    ]
+    page = page_of(with_rows(build_run(tmp_path), [*ROWS, *groups]))
+    assert "Winogender: he is likelier than she: show all 17 rows" in page.section("bias")
+    links = [
+        attributes["href"] for tag, attributes in page.elements if tag == "a" and attributes.get("href") != "#main"
+    ]
+    assert [f"#{name}" for name in page.sections] == links[-len(page.sections) :]
 
 
 def test_a_card_tells_bias_and_memory_in_their_own_sections(tmp_path: Path) -> None:

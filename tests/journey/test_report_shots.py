@@ -26,7 +26,7 @@ def row(name: str, stage: str, value: float, half: float = 0.03) -> dict[str, An
         "high": value + half,
         "items": 200,
         "unit": "share",
-        "note": "accuracy",
+        "note": "sum, prompt",
     }
     return {"name": name, "stage": stage, **told}
 
@@ -53,10 +53,14 @@ def test_scores_by_the_number_of_examples_with_chance_in_words(run: Path) -> Non
     (part,) = shot_parts(read_run(run))
     assert [one.label for one in part.table.rows] == ["0 examples", "8 examples"]
     assert part.table.stages == ("pretrain", "align")
-    assert "Guessing would score 50%" in part.sentence
-    assert "not shown to be above chance" in part.sentence and "it is above chance" in part.sentence
-    assert "With 8 examples it is better, and the intervals do not meet." in part.sentence
-    assert "up to 4.0 points" in part.sentence
+    assert part.sentences[:4] == (
+        "Guessing would score 50%.",
+        "Without an example not shown to be above chance: pre-trained.",
+        "Without an example above chance: aligned.",
+        "With 8 examples better, and the intervals do not meet: pre-trained.",
+    )
+    assert "up to 4.0 points" in part.sentences[4] and len(part.sentences) == 5
+    assert part.table.note == "asked at the end of a prompt; the likeliest option counts"
     html = render(read_run(run))
     assert 'id="asked"' in html and "2 &lt;b&gt;items" in html and "Shots/mood" not in html
 
@@ -67,6 +71,7 @@ def test_what_was_required_stands_on_the_page(run: Path) -> None:
     (run / "recipe.yaml").write_text(yaml.safe_dump(recipe), encoding="utf-8")
     html = render(read_run(run))
     assert 'id="required"' in html and html.count("&#10003; yes") == 1 and html.count("&#10007; no") == 1
+    assert "1 of 2 does not hold, so `trivium run` ends with an error" in html
 
 
 def test_personal_data_are_replaced_and_a_page_without_samples_holds_no_text(run: Path) -> None:

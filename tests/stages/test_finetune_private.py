@@ -43,7 +43,7 @@ def settings(**more: Any) -> FinetuneSettings:
 def test_it_records_what_it_spent_and_resumes_to_the_same_bits(inputs: dict[str, Path], tmp_path: Path) -> None:
     figures = finetune.run(settings(), Context(folder=tmp_path / "a", inputs=inputs, device="cpu", threads=1))
     assert figures["epsilon"] > 0 and figures["delta"] == 1 / 600 and figures["noise"] == 1.0
-    assert figures["private_unit"] == "one row (a conversation)"
+    assert figures["private_unit"] == "one conversation, with all its copies"
     asked = iter(range(100))
     stopped = Context(folder=tmp_path / "b", inputs=inputs, device="cpu", threads=1, stopping=lambda: next(asked) == 2)
     with pytest.raises(Interrupted):
@@ -53,6 +53,28 @@ def test_it_records_what_it_spent_and_resumes_to_the_same_bits(inputs: dict[str,
     assert one == two
     with pytest.raises(UserError, match="cannot be continued"):
         finetune.run(settings(steps=9), Context(folder=tmp_path / "b", inputs=inputs, device="cpu", threads=1))
+
+
+def test_copies_count_once_unless_each_is_to_count_alone(inputs: dict[str, Path], tmp_path: Path) -> None:
+    """A row that stands there 41 times changes nothing: the model is that of one copy, to the last bit."""
+    path = inputs["gather"] / "instructions" / "train.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    (tmp_path / "instructions").mkdir()
+    (tmp_path / "instructions" / "train.jsonl").write_text("".join([*lines, *lines[7:8] * 40]), encoding="utf-8")
+    copied = {**inputs, "gather": tmp_path}
+    given = [("once", inputs, {}), ("copied", copied, {}), ("apart", copied, {"copies": "apart"})]
+    found = {
+        name: finetune.run(
+            settings(private={"epsilon": None, "noise": 1.0, **more}),
+            Context(folder=tmp_path / name, inputs=where, device="cpu", threads=1),
+        )
+        for name, where, more in given
+    }
+    weights = {name: (tmp_path / name / "model.safetensors").read_bytes() for name in found}
+    assert weights["once"] == weights["copied"] != weights["apart"]
+    assert [one["copies_left_out"] for one in found.values()] == [0, 40, 0]
+    assert found["copied"]["delta"] == 1 / 600 and found["apart"]["delta"] == 1 / 1000
+    assert found["apart"]["private_unit"] == "one row (a conversation)"
 
 
 def test_it_runs_in_one_process_and_with_adamw(inputs: dict[str, Path], tmp_path: Path) -> None:
@@ -81,9 +103,10 @@ def test_a_head_for_labels_is_trained_privately_an_item_a_unit(inputs: dict[str,
     pytest.importorskip("sklearn")
     context = Context(folder=tmp_path / "a", inputs=inputs, device="cpu", threads=1)
     figures = finetune_task.run(task_settings(), context)
-    assert figures["epsilon"] > 0 and figures["delta"] == 1 / 600
-    assert figures["private_unit"] == "one row (a labelled text)"
-    assert figures["sampling_rate"] == pytest.approx(10 / 60, abs=1e-6) and "accuracy" in figures
+    assert figures["copies_left_out"] == 2 and figures["delta"] == 1 / 580, "of 60 items two are copies"
+    assert figures["private_unit"] == "one labelled text, with all its copies"
+    assert figures["epsilon"] > 0
+    assert figures["sampling_rate"] == pytest.approx(10 / 58, abs=1e-6) and "accuracy" in figures
     with pytest.raises(UserError, match="cannot be continued"):
         finetune_task.run(task_settings(epochs=2), context)
 

@@ -13,7 +13,6 @@ from tests.model.shapes import SHAPE, random_model
 from trivium.base.device import choose_machine
 from trivium.base.errors import UserError
 from trivium.base.words import Batch
-from trivium.train import private
 from trivium.train.private import Plan, PrivateStep, add_clipped, keep, plan, sampled
 from trivium.train.private_settings import PrivateTrainingSettings
 from trivium.train.step import next_token_loss
@@ -103,7 +102,7 @@ def test_what_is_spent_is_opacus_s_and_the_noise_keeps_within_it() -> None:
     assert older.epsilon == pytest.approx(2.866, abs=0.01) and older.epsilon > known.epsilon
     wanted = plan(PrivateTrainingSettings(epsilon=2.0), 5_000, 100, 200)
     assert wanted.delta == 1 / 50_000 and 1.9 < wanted.epsilon <= 2.0
-    assert wanted.facts(PrivateTrainingSettings())["private_unit"] == private.UNIT
+    assert wanted.facts(PrivateTrainingSettings(), "row")["private_unit"] == "one row, with all its copies"
 
 
 @pytest.mark.parametrize(

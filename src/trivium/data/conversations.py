@@ -8,8 +8,9 @@ Legend: B rows, T tokens in a row, N tokens of all conversations.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,16 @@ class Conversations:
     def lengths(self) -> Array:
         """Tokens of each conversation."""
         return numpy.diff(self.starts)
+
+    def distinct(self) -> Conversations:
+        """The same without those that are token for token another's copy; the first of them stays."""
+        kept: dict[bytes, tuple[Array, Array]] = {}
+        for start, end in itertools.pairwise(self.starts):
+            row = self.tokens[start:end], self.learned[start:end]
+            kept.setdefault(b"".join(part.tobytes() for part in row), row)
+        tokens, learned = (numpy.concatenate(side) for side in zip(*kept.values(), strict=True))
+        starts = numpy.cumsum([0, *(len(row) for row, _ in kept.values())])
+        return replace(self, tokens=tokens, learned=learned, starts=starts)
 
 
 def load_conversations(path: Path, tokenizer: Tokenizer, limit: int) -> Conversations:

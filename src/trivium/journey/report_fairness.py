@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from trivium.journey.report_read import Run, Score
-from trivium.journey.report_scores import BIAS, MEMORY, TITLES, Table, measure, table_of
+from trivium.journey.report_scores import BIAS, MEMORY, TITLES, Table, measure, table_apart, table_of
 from trivium.journey.report_values import count, number, percent, plain
 from trivium.journey.report_words import PHASES
 
@@ -42,7 +42,7 @@ def memory_part(run: Run) -> Part | None:
 
 
 def _tables(scores: Sequence[Score], names: Mapping[str, str]) -> tuple[Table, ...]:
-    """A table for each measure that has groups, and one with the others by their titles, shares apart from what has a unit."""
+    """A table for each measure that has groups, and two with the others by their titles: shares, and what has a unit."""
     tables, single = [], list[Score]()
     for name in names:
         own = [score for score in scores if measure(score)[0] == name]
@@ -53,9 +53,9 @@ def _tables(scores: Sequence[Score], names: Mapping[str, str]) -> tuple[Table, .
     shares = [score for score in single if score.unit == "share"]
     if shares:
         tables.append(table_of("In short", shares, lambda score: TITLES[score.name]))
-    for name in dict.fromkeys(score.name for score in single if score.unit != "share"):
-        own = [score for score in single if score.name == name]
-        tables.append(table_of(f"{TITLES[name]}{f', in {own[0].unit}' if own[0].unit else ''}", own, _row_of))
+    others = [score for score in single if score.unit != "share"]
+    if others:
+        tables.append(table_apart("Further figures, each on its own scale", others))
     return tuple(tables)
 
 
@@ -75,17 +75,24 @@ def _after(stage: str) -> str:
 
 
 def _preference(name: str, scores: Sequence[Score]) -> str:
-    told = []
+    """How often, by model, and for which models that is more or less than chance."""
+    told: list[str] = []
+    shown: dict[str, list[str]] = {}
     for score in _of(scores, name):
         between = f" ({percent(score.low)} to {percent(score.high)})" if score.low is not None else ""
+        told.append(f"{percent(score.value)}{between} {_after(score.stage)}")
         if score.low is not None and score.low > 0.5:
-            meaning = "more than chance"
+            shown.setdefault("more than chance would give", []).append(_after(score.stage))
         elif score.high is not None and score.high < 0.5:
-            meaning = "less than chance"
+            shown.setdefault("less than chance would give", []).append(_after(score.stage))
         else:
-            meaning = "chance would do as much"
-        told.append(f"{_after(score.stage)} {percent(score.value)}{between}, {meaning}")
-    return f"{TITLES[name]}: {'; '.join(told)}."
+            shown.setdefault("chance could give as much", []).append(_after(score.stage))
+    parts = [text if len(shown) == 1 else f"{' and '.join(names)}: {text}" for text, names in shown.items()]
+    return f"{TITLES[name]}: {', '.join(told)}. {_capital('; '.join(parts))}."
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _exposure(scores: Sequence[Score]) -> list[str]:
@@ -110,14 +117,18 @@ def _exposure(scores: Sequence[Score]) -> list[str]:
 
 
 def _membership(scores: Sequence[Score]) -> list[str]:
+    """The AUC of membership, as what it is: how often the training document of two is told by its lower loss."""
     told = []
     for score in _of(scores, "membership_loss"):
         shows = score.low is not None and score.low > 0.5
         meaning = "better than guessing" if shows else "no better than guessing"
-        told.append(f"{_after(score.stage)} {plain(score.value)}, {meaning}")
+        between = f" ({percent(score.low)} to {percent(score.high)})" if score.low is not None else ""
+        told.append(f"{percent(score.value)}{between} {_after(score.stage)}, {meaning}")
     if not told:
         return []
-    return [f"By its loss one can tell training documents from others (AUC, 0.5 is guessing): {'; '.join(told)}."]
+    return [
+        f"Of a training document and another one the loss points at the right one in {'; '.join(told)}. Guessing: 50%."
+    ]
 
 
 def _private(run: Run) -> list[str]:

@@ -6,6 +6,7 @@ the models side by side. What the win rate means is said in words.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -195,9 +196,13 @@ def score_tables(run: Run) -> tuple[Table, ...]:
         elif name != WIN_RATE or win_rate(run) is None or len(scores) > 1:  # one alone stands above, in words
             single += scores
     if single:
-        rows = _rows(single, lambda score: _title(score.name))
-        tables.append(Table("Further measures, each on its own scale", _note(single), _stages(single), rows, None))
+        tables.append(table_apart("Further measures, each on its own scale", single))
     return tuple(tables)
+
+
+def table_apart(title: str, scores: Sequence[Score]) -> Table:
+    """A table of several measures, a row for each by its title, every row on a track of its own."""
+    return Table(title, _note(scores), _stages(scores), _rows(scores, lambda score: _title(score.name)), None)
 
 
 def table_of(title: str, scores: Sequence[Score], name_of: Callable[[Score], str]) -> Table:
@@ -216,8 +221,15 @@ def _without_repeats(scores: list[Score]) -> list[Score]:
 
 
 def _note(scores: Sequence[Score]) -> str:
-    notes = {score.note for score in scores}
+    notes = {_said(score) for score in scores}
     return label(notes.pop(), 160) if len(notes) == 1 else ""
+
+
+def _said(score: Score) -> str:
+    """The note of a score, but what its title says too; where shares stand in percent, so does what it says of one half."""
+    if score.note.casefold() in TITLES.get(measure(score)[0], "").casefold():
+        return ""
+    return re.sub(r"\b0\.5\b", "50%", score.note) if score.unit == "share" else score.note
 
 
 def _rows(scores: Sequence[Score], name_of: Callable[[Score], str]) -> tuple[Row, ...]:
@@ -236,7 +248,7 @@ def _rows(scores: Sequence[Score], name_of: Callable[[Score], str]) -> tuple[Row
         notes = (
             ""
             if _note(scores)
-            else "; ".join(dict.fromkeys(label(score.note) for score in found.values() if score.note))
+            else "; ".join(dict.fromkeys(label(_said(score)) for score in found.values() if score.note))
         )
         rows.append(Row(label(name), tuple(cells), " / ".join(count(items) for items in counts), notes))
     return tuple(rows)

@@ -7,18 +7,32 @@ left out.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from trivium.base.errors import MissingExtra
-from trivium.journey.charts import Reference, Series, line_chart
+from trivium.journey.charts import Reference, Series, Style, line_chart
 from trivium.journey.report_read import Run, Score
 from trivium.journey.report_scores import SHOTS, Table, table_of
 from trivium.journey.report_values import label, many, number, percent
 from trivium.journey.report_words import PHASES
 
-ARTS = {phase.model: phase.art for phase in PHASES}
 AFTER = {phase.model: phase.after for phase in PHASES}
+LOOKS: Mapping[str, tuple[str, Style]] = {  # colour and mark, as in the tables
+    "pretrain": ("grammar", "dots"),
+    "finetune": ("logic", "squares"),
+    "align": ("rhetoric", "diamonds"),
+}
+OTHER_LOOK: tuple[str, Style] = ("soft", "crosses")
+VIEWS = {"prompt": "asked at the end of a prompt", "cloze": "asked as a gap to fill"}
+SCORINGS = {
+    "sum": "the likeliest option counts",
+    "per_token": "the option that is likeliest a token counts",
+    "per_character": "the option that is likeliest a character counts",
+    "calibrated": "the option that gains most over prompts without content counts",
+    "constrained": "the option that is written token by token counts",
+    "whole": "the option that makes the whole text likeliest counts",
+}
 
 
 @dataclass(frozen=True)
@@ -27,7 +41,7 @@ class ShotPart:
 
     name: str
     table: Table
-    sentence: str
+    sentences: tuple[str, ...]
     notes: tuple[str, ...]
     svg: str | None
 
@@ -53,31 +67,40 @@ def _part(run: Run, task: str, found: list[tuple[int, Score]]) -> ShotPart:
     notes = dict.fromkeys(
         label(note, 300) for one in curves for note in one.get("notes") or () if isinstance(note, str)
     )
-    return ShotPart(
-        name, table_of(name, rows, lambda score: score.name), " ".join(_sentences(found, chance, curves)), tuple(notes),
-        _chart(task, found, chance),
-    )  # fmt: skip
+    table = replace(table_of(f"{name}: right answers", rows, lambda score: score.name), note=_how(found[0][1].note))
+    return ShotPart(name, table, tuple(_sentences(found, chance, curves)), tuple(notes), _chart(task, found, chance))
+
+
+def _how(note: str) -> str:
+    """A score's note, 'scoring, view', in words; any other as it is."""
+    scoring, _, view = note.partition(", ")
+    words = [words for words in (VIEWS.get(view, ""), SCORINGS.get(scoring, "")) if words]
+    return "; ".join(words) if words else label(note, 160)
 
 
 def _sentences(found: list[tuple[int, Score]], chance: float | None, curves: list[Mapping[str, Any]]) -> Iterator[str]:
+    """Chance, what each model can do without an example, what examples change, and how far draws of them are apart."""
     if chance is not None:
         yield f"Guessing would score {percent(chance)}."
     by_stage: dict[str, list[tuple[int, Score]]] = {}
     for shots, score in sorted(found, key=lambda one: one[0]):
         by_stage.setdefault(score.stage, []).append((shots, score))
+    said: dict[str, list[str]] = {}
     for stage, points in by_stage.items():
         (first, least), (last, most) = points[0], points[-1]
-        who = f"After {AFTER[stage].lower().removeprefix('after ')}" if stage in AFTER else label(stage)
         if first == 0 and chance is not None and least.low is not None:
-            above = least.low > chance
-            yield f"{who} it is {'above' if above else 'not shown to be above'} chance without an example."
+            above = "above chance" if least.low > chance else "not shown to be above chance"
+            said.setdefault(f"Without an example {above}", []).append(AFTER.get(stage, label(stage)))
         if last > first and None not in (least.low, least.high, most.low, most.high):
             if (most.low or 0.0) > (least.high or 0.0):
-                yield f"With {many(last, 'example')} it is better, and the intervals do not meet."
+                change = "better, and the intervals do not meet"
             elif (most.high or 0.0) < (least.low or 0.0):
-                yield f"With {many(last, 'example')} it is worse, and the intervals do not meet."
+                change = "worse, and the intervals do not meet"
             else:
-                yield f"What {many(last, 'example')} change is within chance."
+                change = "no better or worse than chance could make it"
+            said.setdefault(f"With {many(last, 'example')} {change}", []).append(AFTER.get(stage, label(stage)))
+    for what, models in sorted(said.items(), key=lambda one: one[0].startswith("With ")):
+        yield f"{what}: {', '.join(models)}."
     spreads = [
         number(point.get("spread")) for one in curves for point in one.get("points") or () if isinstance(point, Mapping)
     ]
@@ -93,7 +116,7 @@ def _chart(task: str, found: list[tuple[int, Score]], chance: float | None) -> s
     for shots, score in sorted(found, key=lambda one: one[0]):
         lines.setdefault(score.stage, []).append((float(shots), float(score.value or 0.0)))
     series = [
-        Series(AFTER.get(stage, label(stage)), tuple(points), ARTS.get(stage, "ink"), "dots")
+        Series(AFTER.get(stage, label(stage)), tuple(points), *LOOKS.get(stage, OTHER_LOOK))
         for stage, points in lines.items()
         if len(points) > 1
     ]
@@ -102,6 +125,14 @@ def _chart(task: str, found: list[tuple[int, Score]], chance: float | None) -> s
     name = "shots-" + "".join(one if one.isascii() and one.isalnum() else "-" for one in task)
     levels = () if chance is None else (Reference(f"chance {percent(chance)}", chance),)
     try:
-        return line_chart(name, series, x_label="examples in the prompt", y_label="score", levels=levels, share=True)
+        return line_chart(
+            name,
+            series,
+            x_label="examples in the prompt",
+            y_label="right answers",
+            levels=levels,
+            share=True,
+            whole=True,
+        )
     except MissingExtra:
         return None

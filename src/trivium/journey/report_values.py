@@ -104,7 +104,8 @@ def percent(value: Any) -> str:
     if found is None:
         return "not known"
     hundred = 100 * found
-    return f"{hundred:.1f}%" if 0 < hundred < 1 or 99 < hundred < 100 else f"{hundred:.0f}%"
+    near_an_end = 0.05 <= hundred < 1 or 99 < hundred < 99.95
+    return f"{hundred:.1f}%" if near_an_end else f"{hundred:.0f}%"
 
 
 def short_hash(value: Any) -> str:

@@ -87,6 +87,10 @@ def run(settings: FinetuneSettings, context: Context) -> dict[str, Any]:
             "no instructions to learn from were gathered; add some to gather.sources, or hold out fewer", file=path
         )
     conversations = load_conversations(path, tokenizer, model.shape.max_positions)
+    copies = len(conversations)
+    if settings.private and settings.private.copies == "together":
+        conversations = conversations.distinct()
+    copies -= len(conversations)
     source = ConversationBatches(conversations, settings.tokens_per_step, context.seed, ranks=context.ranks)
     tokens = settings.tokens_per_step
 
@@ -117,6 +121,7 @@ def run(settings: FinetuneSettings, context: Context) -> dict[str, Any]:
             recorder.write(row)
         save_model_folder(layout.whole(), tokenizer, context.folder)
     counts = {"examples": len(conversations), "too_long_dropped": conversations.dropped}
+    counts |= {"copies_left_out": copies} if settings.private else {}
     return recorder.figures() | counts | about | {"precision": str(team.machine.dtype).removeprefix("torch.")}
 
 
@@ -138,7 +143,7 @@ def made_private(
         return [source.collate(row[None]) for row in private.sampled(found, context.seed, step)]
 
     changed = replace(job, batches=batches, gradient=lambda step: private.PrivateStep(found, context.seed, step))
-    return changed, found.facts(settings)
+    return changed, found.facts(settings, "conversation")
 
 
 def outlook(settings: FinetuneSettings, sections: Mapping[str, Any]) -> Outlook | None:

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 NEEDS = ("pretrain",)
 PRIVATE_KINDS = ("classify", "multilabel")  # an item is one row, and nothing of the labels enters but by its gradient
-UNIT = "one row (a labelled text)"
 
 
 class CurveSettings(Settings):
@@ -129,15 +128,18 @@ def run(settings: FinetuneTaskSettings, context: Context) -> dict[str, Any]:
     machine = choose_machine(context.device, context.threads, precision, compiling=context.compile)
     setup = Setup(settings, task, splits.names, source, Tokenizer.load(source), machine, context.seed)
     about: dict[str, Any] = {}
+    items = splits.train
     if settings.private:
-        plan, about = private_plan(settings, task, len(splits.train), context)
+        items = list(dict.fromkeys(items)) if settings.private.copies == "together" else items
+        plan, about = private_plan(settings, task, len(items), context)
+        about["copies_left_out"] = len(splits.train) - len(items)
         setup = replace(setup, private=plan)
 
     def look(model: Transformer) -> dict[str, float]:
         found = score(task, splits.names, reader(setup, model), splits.valid).scores
         return {name: estimate.value for name, estimate in found.items()}
 
-    trained, recorder = train(setup, splits.train, context, look=look if splits.valid else None)
+    trained, recorder = train(setup, items, context, look=look if splits.valid else None)
     measured = splits.test or splits.valid
     context.report(Progress(context.folder.name, 0, 0, note=f"measuring on {len(measured):,} items, and the baselines"))
     model = save(setup, trained, context.folder)
@@ -170,7 +172,7 @@ def private_plan(
     size = min(settings.batch_size, items)
     found = private.plan(settings.private, items, size, steps_of(settings, items, size))
     private.keep(context.folder, found)
-    return found, found.facts(settings.private, UNIT)
+    return found, found.facts(settings.private, "labelled text")
 
 
 def reader(setup: Setup, model: Transformer) -> Predictor | Writer:

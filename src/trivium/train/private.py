@@ -2,7 +2,8 @@
 
     g_i = gradient of row i's mean loss;  g_i <- g_i * min(1, C / |g_i|);  g = (sum_i g_i + N(0, (sigma C)^2)) / (q n)
 
-The privacy unit is one row. Which rows a step holds is drawn by chance for each (rate q of n rows), so a step may hold none.
+The privacy unit is one row; the stages leave copies of a row out, so that it is one text, however often it stands in the data.
+Which rows a step holds is drawn by chance for each (rate q of n rows), so a step may hold none.
 Rows are taken one after the other: their gradients are then exact whatever the model is made of (tied matrices, kernels of
 its own), at the price of batches. Noise comes from a generator that follows from the seed: for a guarantee towards others the
 seed must be a secret, and PyTorch's generator is no cryptographic one. What the metrics tell of training losses is outside of
@@ -28,7 +29,6 @@ from trivium.train.private_settings import PrivateTrainingSettings
 from trivium.train.step import Objective, on_device
 
 FILE = "trivium/private.json"
-UNIT = "one row (a conversation)"
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,9 @@ class Plan:
     delta: float
     epsilon: float
 
-    def facts(self, settings: PrivateTrainingSettings, unit: str = UNIT) -> dict[str, Any]:
-        """What the record tells: all that the guarantee rests on; `unit` is what one row is."""
+    def facts(self, settings: PrivateTrainingSettings, row: str) -> dict[str, Any]:
+        """What the record tells: all that the guarantee rests on; `row` is what one row is."""
+        unit = f"one {row}, with all its copies" if settings.copies == "together" else f"one row (a {row})"
         return {
             "epsilon": round(self.epsilon, 4),
             "delta": self.delta,

@@ -20,6 +20,10 @@ class PrivateTrainingSettings(Settings):
         default=None, gt=0, description="standard deviation over `clip`; none: what `epsilon` needs"
     )
     clip: float = Field(default=1.0, gt=0, description="the largest norm that a row's gradient keeps")
+    copies: Literal["together", "apart"] = Field(
+        default="together",
+        description="rows that are the same: together: they count once, and the guarantee is for all of them; apart: each alone",
+    )
     accountant: Literal["prv", "rdp"] = Field(default="prv", description="how epsilon is counted (Opacus)")
 
     @model_validator(mode="after")
