@@ -6,6 +6,7 @@ import ctypes
 from pathlib import Path
 
 import pytest
+import torch
 
 from trivium.base import native
 
@@ -44,10 +45,12 @@ def test_a_library_is_built_once_and_again_when_its_source_changes(home: Path, m
 
 @pytest.mark.skipif(native.compiler() is None, reason="no C compiler here")
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: str(source.stem))
-def test_each_source_can_be_built(source: Path) -> None:
-    if source.stem == "attend_kernel" and "avx512_bf16" not in Path("/proc/cpuinfo").read_text("utf-8"):
+@pytest.mark.parametrize("number", native.NUMBERS)
+def test_each_source_can_be_built(source: Path, number: torch.dtype) -> None:
+    needed = "avx512_bf16" if number == torch.bfloat16 else "avx512vl"
+    if source.stem == "attend_kernel" and needed not in Path("/proc/cpuinfo").read_text("utf-8"):
         pytest.skip("another processor, for which it is not")
-    assert native.library(source) is not None
+    assert native.library(source, number) is not None
 
 
 def test_without_a_compiler_and_with_a_source_that_is_wrong_there_is_none(

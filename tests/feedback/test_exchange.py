@@ -158,8 +158,9 @@ def test_all_that_people_say_reaches_who_learns_from_it(sqlite: Database, tmp_pa
     from tests.tokenizer.tiny import tiny_tokenizer
     from trivium.base.files import write_jsonl
     from trivium.rl.judgements import conversation_ids, load_judged, with_pairs
+    from trivium.rl.pairs import tie_weight
     from trivium.stages.align_kto import with_verdicts
-    from trivium.stages.reward import learnable, tie_weight
+    from trivium.stages.reward import learnable
 
     everything(sqlite)
     write_jsonl(tmp_path / "preferences.jsonl", export(sqlite, "preferences"))

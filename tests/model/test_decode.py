@@ -7,7 +7,7 @@ import torch
 
 from tests.model.shapes import SHAPE
 from tests.model.variants import any_model, shape_of
-from trivium.base.native import library
+from trivium.base.native import NUMBERS, library
 from trivium.model import decode
 from trivium.model.decode import FewOperations, Trunk, decoding_pass
 from trivium.model.decode_kernel import kernel
@@ -38,10 +38,21 @@ def decoded(name: str, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor, 
     return torch.cat(found), torch.stack(expected), way
 
 
+def with_kernel(built: bool, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let passes be made with the kernel, or without one."""
+    if built and kernel(dtype) is None:
+        pytest.skip("no C compiler here")
+    if not built:
+        monkeypatch.setattr(decode, "kernel", lambda number: None)
+
+
+@pytest.mark.parametrize("built", [True, False])
 @pytest.mark.parametrize("name", NAMES)
-def test_in_float32_it_is_the_trunk_to_rounding(name: str) -> None:
+def test_in_float32_it_is_the_trunk_to_rounding(name: str, built: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_kernel(built, torch.float32, monkeypatch)
     found, expected, way = decoded(name, torch.float32)
     assert isinstance(way, Trunk if name == "gpt2" else FewOperations)
+    assert (getattr(way, "kernel", None) is not None) == (built and name != "gpt2")
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=2e-5)
 
 
@@ -50,10 +61,7 @@ def test_in_float32_it_is_the_trunk_to_rounding(name: str) -> None:
 def test_in_bfloat16_it_is_as_near_as_those_numbers_are(
     name: str, built: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if built and kernel() is None:
-        pytest.skip("no C compiler here")
-    if not built:
-        monkeypatch.setattr(decode, "kernel", lambda: None)
+    with_kernel(built, torch.bfloat16, monkeypatch)
     found, expected, way = decoded(name, torch.bfloat16)
     assert getattr(way, "kernel", None) is None or built
     # a bfloat16 number has 8 bits: 0.4% each, and a few layers of them
@@ -83,15 +91,16 @@ def test_products_meet_few_numbers_of_rows_whatever_the_lengths_of_prompts() -> 
     assert len([number for number in met if number > 100_032]) <= 22
 
 
-@pytest.mark.parametrize("size", [10, 64, 128])
-def test_the_kernel_s_attention_is_the_plain_formula_for_any_size_of_head(size: int) -> None:
-    built = kernel()
+@pytest.mark.parametrize("size", [10, 32, 64, 128])
+@pytest.mark.parametrize("dtype", NUMBERS)
+def test_the_kernel_s_attention_is_the_plain_formula_for_any_size_of_head(size: int, dtype: torch.dtype) -> None:
+    built = kernel(dtype)
     if built is None:
         pytest.skip("no C compiler here")
     heads, groups, capacity, window = 4, 2, 70, 30
     generator = torch.Generator().manual_seed(2)
-    qkv = torch.randn(3, (heads + 2 * groups) * size, generator=generator).bfloat16()
-    store = torch.randn(2, 5, groups, capacity, size, generator=generator).bfloat16()
+    qkv = torch.randn(3, (heads + 2 * groups) * size, generator=generator).to(dtype)
+    store = torch.randn(2, 5, groups, capacity, size, generator=generator).to(dtype)
     angles = torch.rand(capacity, size // 2, generator=generator)
     positions = torch.tensor([0, 17, 66])
     turn = (None, angles.cos(), angles.sin())
@@ -104,25 +113,27 @@ def test_the_kernel_s_attention_is_the_plain_formula_for_any_size_of_head(size: 
         for head in range(heads):
             keys, values = store[:, row, head * groups // heads, seen].float()
             shares = (keys @ query[head] / size**0.5).softmax(dim=0)
-            torch.testing.assert_close(found[row, head].float(), shares @ values, rtol=2**-8, atol=1e-3)
+            rounding = {"rtol": 2**-8, "atol": 1e-3} if dtype == torch.bfloat16 else {"rtol": 1e-5, "atol": 1e-5}
+            torch.testing.assert_close(found[row, head].float(), shares @ values, **rounding)
 
 
-def test_the_kernel_s_gate_is_silu_also_far_from_zero() -> None:
-    built = kernel()
+@pytest.mark.parametrize("dtype", NUMBERS)
+def test_the_kernel_s_gate_is_silu_also_far_from_zero(dtype: torch.dtype) -> None:
+    built = kernel(dtype)
     if built is None:
         pytest.skip("no C compiler here")
-    gate = torch.cat([torch.linspace(-20, 20, 401), torch.tensor([-3e38, -300.0, -90.0, 90.0, 300.0, 3e38])]).bfloat16()
-    up = torch.linspace(-1, 1, len(gate)).bfloat16()
+    gate = torch.cat([torch.linspace(-20, 20, 401), torch.tensor([-3e38, -300.0, -90.0, 90.0, 300.0, 3e38])]).to(dtype)
+    up = torch.linspace(-1, 1, len(gate)).to(dtype)
     found = built.swiglu(torch.cat([gate, up])[None])[0]
     expected = torch.nn.functional.silu(gate.float()) * up.float()
-    torch.testing.assert_close(found.float(), expected, rtol=2**-8, atol=1e-37)
-    assert built.swiglu(torch.full((1, 64), torch.nan, dtype=torch.bfloat16)).isnan().all()
+    torch.testing.assert_close(found.float(), expected, rtol=2**-8 if dtype == torch.bfloat16 else 1e-6, atol=1e-37)
+    assert built.swiglu(torch.full((1, 64), torch.nan, dtype=dtype)).isnan().all()
 
 
 def test_a_kernel_that_cannot_be_built_is_done_without(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", lambda name: "/bin/false")
     for remembered in (library, kernel):
         remembered.cache_clear()
-    assert kernel() is None
+    assert all(kernel(number) is None for number in NUMBERS)
     for remembered in (library, kernel):
         remembered.cache_clear()

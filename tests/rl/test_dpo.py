@@ -52,6 +52,20 @@ def test_losses_of_margins_by_hand() -> None:
     assert sigmoid_preference(torch.zeros(3), 0.1).item() == pytest.approx(3 * math.log(2))
 
 
+def test_losses_of_margins_where_raters_know_ties_by_hand() -> None:
+    """Win, loss and tie weigh e^(d/2), e^(-d/2) and v at d = beta m (Chen et al. 2024, DPO-D)."""
+    beta, v = 0.5, 0.8
+    e = math.exp(0.5 * beta * 3.0)
+    whole = e + 1 / e + v
+    won, lost, alike = (-math.log(part / whole) for part in (e, 1 / e, v))
+    three, none = torch.tensor([3.0]), torch.zeros(1)
+    assert sigmoid_preference(three, beta, 0.0, v).item() == pytest.approx(won, rel=1e-5)
+    assert sigmoid_preference(three, beta, 0.2, v).item() == pytest.approx(0.8 * won + 0.2 * lost, rel=1e-5)
+    assert tied(beta * three, none, v).item() == pytest.approx(alike, rel=1e-5)
+    assert sum(math.exp(-part) for part in (won, lost, alike)) == pytest.approx(1.0)
+    torch.testing.assert_close(sigmoid_preference(three, beta, 0.1, 0.0), sigmoid_preference(three, beta, 0.1))
+
+
 def test_the_robust_loss_of_noisy_labels_is_in_expectation_that_of_right_ones() -> None:
     margin, beta, wrong = torch.tensor([1.7]), 0.3, 0.2
     expected = 0.8 * robust_preference(margin, beta, wrong) + 0.2 * robust_preference(-margin, beta, wrong)
@@ -134,6 +148,22 @@ def test_the_objective_and_its_gradient_are_those_of_every_pair_by_itself(loss: 
     for mine, other in zip(together.parameters(), apart.parameters(), strict=True):
         torch.testing.assert_close(mine.grad, other.grad, rtol=1e-3, atol=1e-5)
     assert heard[0][0].item() == pytest.approx(every.sum().item(), rel=1e-3) and heard[0][-1] == 4
+
+
+def test_ties_are_drawn_together_and_pairs_apart() -> None:
+    """The objective of a request with a pair and a tie, against the formula on each answer's own gain."""
+    request = Judged(REQUESTS[0].answers, ((0, 1),), (2, 2, 2), ties=((1, 2),))
+    policy, frozen = random_model(), random_model(seed=1)
+    settings, v, heard = DpoSettings(beta=0.2), 0.7, list[torch.Tensor]()
+    batch = DpoBatch(pair_batch([request], 0), None)
+    with torch.no_grad():
+        found = objective_of(settings, Reference(policy, frozen), heard, v)(policy, batch).item()
+        rows = list(zip(request.answers, request.starts, strict=True))
+        gains = [(slow_log_likelihood(policy, *row) - slow_log_likelihood(frozen, *row)).item() for row in rows]
+    ahead, between = (0.2 * (gains[one] - gains[other]) for one, other in ((0, 1), (1, 2)))
+    weights = [[math.exp(d / 2), math.exp(-d / 2), v] for d in (ahead, between)]
+    expected = -math.log(weights[0][0] / sum(weights[0])) - math.log(v / sum(weights[1]))
+    assert found == pytest.approx(expected, rel=1e-4) and heard[0][-1] == 1  # pairs that are told of
 
 
 def test_at_the_start_no_margin_is_and_the_loss_is_that_of_guessing() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -80,6 +81,15 @@ def test_a_pair_with_an_answer_that_has_no_token_is_left_out() -> None:
     requests = {"train": [Judged(((1, 2), (1,), (1, 3)), ((0, 1), (0, 2)), (1, 1, 1))]}
     kept, dropped = with_pairs(requests)
     assert kept["train"][0].pairs == ((0, 2),) and dropped == 1
+
+
+def test_ties_come_along_where_they_are_learned_from() -> None:
+    tied = Judged(((1, 2), (1,), (1, 3)), (), (1, 1, 1), ties=((0, 2), (0, 1)))
+    requests = {"train": [tied], "heldout": [tied, replace(tied, pairs=((2, 0),))]}
+    kept, dropped = with_pairs(requests, ties=True)
+    assert kept["train"][0].ties == ((0, 2),) and dropped == 1  # one has an answer without a token
+    assert [(one.pairs, one.ties) for one in kept["heldout"]] == [(((2, 0),), ())]
+    assert "train" not in with_pairs(requests)[0]
 
 
 def test_an_answer_begins_where_the_last_turn_does() -> None:

@@ -1,4 +1,5 @@
-/* What the libraries in C share (native.py): numbers of bfloat16, computed in float32. */
+/* What the libraries in C share (native.py): numbers in memory, of bfloat16 or where FLOAT32 is defined of float32, and the
+   arithmetic, which is always float32. */
 #pragma once
 #include <math.h>
 #include <omp.h>
@@ -7,20 +8,28 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-typedef uint16_t half;
+#ifdef FLOAT32
+typedef float number;
 
-INLINE float wide(half value) {
+INLINE float wide(number value) { return value; }
+
+INLINE number narrow(float value) { return value; }
+#else
+typedef uint16_t number;
+
+INLINE float wide(number value) {
     uint32_t bits = (uint32_t)value << 16;
     float result;
     memcpy(&result, &bits, 4);
     return result;
 }
 
-INLINE half narrow(float value) { /* to the nearest, ties to even */
+INLINE number narrow(float value) { /* to the nearest, ties to even */
     uint32_t bits;
     memcpy(&bits, &value, 4);
-    return (half)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+    return (number)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
 }
+#endif
 
 /* exp(x) to 2 in 10 million, for all of a loop at once: the library's is called for one number after the other. By 2^n e^r with
    |r| <= log(2) / 2 and the polynomial of Cephes (S. L. Moshier) for e^r. No less than 1e-38, and infinite from 88.4 on. */

@@ -1,7 +1,7 @@
 """Small libraries in C, built by the system's compiler when they are first asked for, where there is one.
 
-Building takes about a second, once for each source, machine, compiler and version of PyTorch; the result lies in the user's
-cache folder. Who asks has a way of doing without: there may be no compiler, or the source may refuse the processor.
+Building takes about a second, once for each source, type of numbers, machine, compiler and version of PyTorch; the result lies
+in the user's cache folder. Who asks has a way of doing without: there may be no compiler, or the source may refuse the processor.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -23,6 +24,7 @@ CACHE = Path(".cache") / "trivium"  # under the user's home
 HEADERS = Path(__file__).parent  # beside those in the folder of a source
 FLAGS = ("-O3", "-march=native", "-ffast-math", "-fno-finite-math-only", "-fopenmp", "-fPIC")
 SECONDS = 60
+NUMBERS = (torch.bfloat16, torch.float32)  # of which tensors may be
 
 
 def compiler() -> str | None:
@@ -31,16 +33,18 @@ def compiler() -> str | None:
 
 
 @functools.cache
-def library(source: Path) -> ctypes.CDLL | None:
-    """The library built of the C file `source`; None where there is no compiler, or it fails."""
+def library(source: Path, number: torch.dtype = torch.bfloat16) -> ctypes.CDLL | None:
+    """The library built of the C file `source`, whose tensors are of `number` (bfloat16 or float32); None where there is no
+    compiler, or it fails."""
     if (found := compiler()) is None:
         return None
     with contextlib.suppress(OSError, subprocess.SubprocessError, RuntimeError):
         folder = Path.home() / CACHE
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path = folder / f"{source.stem}-{_key(found, source)}.so"
+        wide = number == torch.float32
+        path = folder / f"{source.stem}-{'float32-' if wide else ''}{_key(found, source)}.so"
         if not path.exists():
-            _build(found, source, path)
+            _build(found, source, path, ["-DFLOAT32"] if wide else [])
         return ctypes.CDLL(str(path))
     return None
 
@@ -61,16 +65,16 @@ def _surroundings(command: str) -> bytes:
     return b"\0".join(parts)
 
 
-def _build(command: str, source: Path, path: Path) -> None:
+def _build(command: str, source: Path, path: Path, words: Sequence[str] = ()) -> None:
     """Compile and link. The flags are left out in linking, where -ffast-math would change the whole process's rounding of the
     smallest numbers; OpenMP is then PyTorch's own, so that both share one set of threads."""
     with tempfile.TemporaryDirectory(dir=path.parent) as work:
         compiled, linked = Path(work) / "compiled.o", Path(work) / "linked.so"
-        for words in (
-            [*FLAGS, f"-I{HEADERS}", "-c", str(source), "-o", str(compiled)],
+        for call in (
+            [*FLAGS, *words, f"-I{HEADERS}", "-c", str(source), "-o", str(compiled)],
             ["-shared", str(compiled), *_openmp(), "-lm", "-o", str(linked)],
         ):
-            subprocess.run([command, *words], capture_output=True, check=True, timeout=SECONDS)
+            subprocess.run([command, *call], capture_output=True, check=True, timeout=SECONDS)
         os.replace(linked, path)
 
 

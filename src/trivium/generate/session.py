@@ -34,6 +34,7 @@ LIVE_SHARE = 0.75  # with fewer live slots than this, dead ones are refilled or 
 PIECE, PIECES = 128, 8192  # tokens of prompts that one pass computes, in a fair session and otherwise
 SHARED = 16  # tokens that two prompts must share for a copy of their keys and values to pay
 ROOM, ROWS = 64, 8  # the cache grows to multiples of these
+MANY = 12  # rows, from which on a step is for a multiple of ROWS
 
 
 @dataclass(eq=False)
@@ -268,11 +269,13 @@ class Session:
         return int(self._lengths[joining.rows[0].slot])
 
     def _decode(self, rows: list[Row]) -> list[Row]:
-        """A token for each of `rows`; gaps between them compute something that nobody reads, which is cheaper than to
-        gather the others' cache."""
+        """A token for each of `rows`; gaps between and behind them compute something that nobody reads, which is cheaper
+        than to gather the others' cache."""
         if not rows:
             return []
         count = len(self._rows)
+        if count > MANY:  # few different numbers of rows: a matrix library keeps something for each
+            count = min(_round(count, ROWS), self._cache.slots)
         lengths = self._lengths[:count]
         self._make_room(0, int(lengths.max()) + 1)
         lengths = self._lengths[:count]

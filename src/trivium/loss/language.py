@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from trivium.base.product import across, linear
 from trivium.loss import language_kernel
 
 SIZES = 64  # the matrix library keeps a kernel of about a megabyte for every number of rows that it ever met
@@ -63,7 +64,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
         slim: Tensor | None
         for start in range(0, len(hidden), size):
             part = slice(start, start + size)
-            logits = F.linear(hidden[part], narrow)  # (C, V)
+            logits = linear(hidden[part], narrow)  # (C, V)
             if kernel is not None:
                 (loss, slim), for_bias = kernel(logits, targets[part], weights[part]), None
             else:
@@ -74,9 +75,9 @@ class _LinearCrossEntropy(torch.autograd.Function):
             if bias_gradient is not None and for_bias is not None:
                 bias_gradient += for_bias
             if hidden_gradient is not None:
-                hidden_gradient[part] = slim @ narrow
+                hidden_gradient[part] = linear(slim, narrow.t())
             if weight_gradient is not None:
-                weight_gradient += slim.t() @ hidden[part]
+                weight_gradient += across(slim, hidden[part])
         ctx.save_for_backward(hidden_gradient, weight_gradient, bias_gradient)
         return total
 
@@ -170,7 +171,7 @@ class _LogLikelihoods(torch.autograd.Function):
         kept = []
         for start in range(0, len(hidden), CHUNK_POSITIONS):
             part = slice(start, start + CHUNK_POSITIONS)
-            log_probabilities = F.log_softmax(F.linear(hidden[part], narrow).float(), dim=-1)  # (C, V)
+            log_probabilities = F.log_softmax(linear(hidden[part], narrow).float(), dim=-1)  # (C, V)
             found[part] = log_probabilities.gather(1, targets[part, None]).squeeze(1)
             if any(ctx.needs_input_grad):
                 kept.append(log_probabilities.exp_())
@@ -191,9 +192,9 @@ class _LogLikelihoods(torch.autograd.Function):
             gradient.scatter_add_(1, targets[part, None], outputs[0][part, None])
             slim = gradient.to(hidden.dtype)
             if hidden_gradient is not None:
-                hidden_gradient[part] = slim @ narrow
+                hidden_gradient[part] = linear(slim, narrow.t())
             if weight_gradient is not None:
-                weight_gradient += slim.t() @ hidden[part]
+                weight_gradient += across(slim, hidden[part])
         return hidden_gradient, weight_gradient, None
 
 

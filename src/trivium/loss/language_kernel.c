@@ -1,5 +1,5 @@
 /* The softmax of a chunk of logits, its cross-entropy and the gradient of that, in one go over each row while it is in a core's own
-   cache; see language_kernel.py. Logits and gradient are bfloat16, what is computed is float32.
+   cache; see language_kernel.py. Logits and gradient are `number`s, what is computed is float32.
 
    C positions, V vocabulary. */
 #ifdef __AVX512F__
@@ -12,7 +12,7 @@
 /* losses (C) = -weights * log softmax(logits + bias)[targets]; with `sloped` the gradient (C, V) of their sum, in the place of
    the logits, and where there is a bias its sums over BLOCK positions, shares (C/BLOCK rounded up, V). Returns how many targets
    lie outside the vocabulary; their positions are left alone. */
-int64_t cross_entropy(half *logits, const float *bias, const int64_t *targets, const float *weights, float *losses,
+int64_t cross_entropy(number *logits, const float *bias, const int64_t *targets, const float *weights, float *losses,
                       float *shares, int64_t C, int64_t V, int64_t sloped, int64_t threads) {
     int64_t outside = 0;
 #pragma omp parallel for schedule(dynamic) num_threads((int)threads) reduction(+ : outside)
@@ -25,7 +25,7 @@ int64_t cross_entropy(half *logits, const float *bias, const int64_t *targets, c
                 outside++;
                 continue;
             }
-            half *row = logits + c * V;
+            number *row = logits + c * V;
             float most = -INFINITY, sum = 0;
             if (bias) {
                 float values[V];

@@ -24,11 +24,13 @@ def bradley_terry(
     comparison experiments"); the margin is that of Touvron et al. 2023 (Llama 2, eq. 2); the second term (Eisenstein et al.
     2023, eq. 2) keeps the mean near zero, which the first leaves free.
     """
-    ahead = chosen - rejected - margins
+    return (_not_won(chosen - rejected - margins, ties) + centring * (chosen + rejected) ** 2).sum()
+
+
+def _not_won(ahead: Tensor, ties: float) -> Tensor:
+    """-log P of `bradley_terry` at d = `ahead` (N,), in nats."""
     lost = -F.logsigmoid(ahead)
-    if ties:
-        lost = torch.logaddexp(lost, math.log(ties) - 0.5 * ahead)
-    return (lost + centring * (chosen + rejected) ** 2).sum()
+    return torch.logaddexp(lost, math.log(ties) - 0.5 * ahead) if ties else lost
 
 
 def tied(first: Tensor, second: Tensor, ties: float) -> Tensor:
@@ -54,13 +56,16 @@ def rated(scores: Tensor, ratings: Tensor) -> Tensor:
     return 0.5 * (scores - ratings).square().sum()
 
 
-def sigmoid_preference(margins: Tensor, beta: float, smoothing: float = 0.0) -> Tensor:
-    """Sum of -(1 - e) log sigmoid(beta m) - e log sigmoid(-beta m) for `margins` m (N,) and e = `smoothing`, in nats.
+def sigmoid_preference(margins: Tensor, beta: float, smoothing: float = 0.0, ties: float = 0.0) -> Tensor:
+    """Sum of -(1 - e) log P(beta m) - e log P(-beta m) for `margins` m (N,) and e = `smoothing`, in nats.
 
-    m is log policy/reference of the chosen answer less that of the rejected one: DPO (Rafailov et al. 2023, eq. 7); with
-    e > 0 conservative DPO (Mitchell 2023, "A note on DPO with noisy preferences"), for raters who err so often.
+    m is log policy/reference of the chosen answer less that of the rejected one, and P(d) is sigmoid(d): DPO (Rafailov et al.
+    2023, eq. 7); with e > 0 conservative DPO (Mitchell 2023, "A note on DPO with noisy preferences"), for raters who err so
+    often. Where raters know `ties`, P is that of `bradley_terry`, and `tied` the likelihood of one: DPO-D (Chen et al. 2024,
+    "On extending direct preference optimization to accommodate ties", section 3).
     """
-    return -((1.0 - smoothing) * F.logsigmoid(beta * margins) + smoothing * F.logsigmoid(-beta * margins)).sum()
+    lost = (1.0 - smoothing) * _not_won(beta * margins, ties)
+    return (lost + smoothing * _not_won(-beta * margins, ties)).sum() if smoothing else lost.sum()
 
 
 def robust_preference(margins: Tensor, beta: float, smoothing: float) -> Tensor:

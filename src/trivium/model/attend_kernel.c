@@ -1,5 +1,5 @@
 /* Self-attention for training, from the product that gives queries, keys and values to what the next product reads, and back;
-   see attend_kernel.py. Products are of bfloat16 with sums in float32, all else is in float32.
+   see attend_kernel.py. Products are of bfloat16 (of float32 where FLOAT32 is defined) with sums in float32, all else is in float32.
 
    A head is computed in blocks of keys or queries that stay in a core's own cache, and its probabilities are computed again on
    the way back (Dao et al. 2022, algorithms 1 and 4). A head and its sums belong to one thread, so results do not depend on
@@ -21,14 +21,14 @@ typedef struct {
 } Sizes;
 
 typedef struct {
-    const half *product;                     /* (B, T, N, E) */
+    const number *product;                     /* (B, T, N, E) */
     const float *query_weight, *key_weight;  /* (E) of the heads' norms, or null */
     const float *cosine, *sine;              /* (B or 1, T, E/2), or null */
     const uint8_t *mask;                     /* (B or 1, T or 1, T), 1 where a query sees a key, or null */
-    half *mixed;                             /* (B, T, H, E) */
+    number *mixed;                             /* (B, T, H, E) */
     float *mass;                             /* (B, H, T), the logarithm of the sum of the exponentials of scores */
-    const half *gradient;                    /* of mixed */
-    half *for_product;                       /* (B, T, N, E) */
+    const number *gradient;                    /* of mixed */
+    number *for_product;                       /* (B, T, N, E) */
     float *for_weights;                      /* (B, K, 2, E), each task's share for query_weight and key_weight */
     float epsilon;
 } Tensors;
@@ -42,12 +42,12 @@ static Sizes complete(const int64_t *given) {
 }
 
 /* Rows of one head, `step` apart, to (P, E), the rows after T zero. */
-static void copy_rows(const half *from, int64_t step, const Sizes *s, half *to) {
-    for (int64_t t = 0; t < s->T; t++) memcpy(to + t * s->E, from + t * step, s->E * sizeof(half));
-    memset(to + s->T * s->E, 0, (s->P - s->T) * s->E * sizeof(half));
+static void copy_rows(const number *from, int64_t step, const Sizes *s, number *to) {
+    for (int64_t t = 0; t < s->T; t++) memcpy(to + t * s->E, from + t * step, s->E * sizeof(number));
+    memset(to + s->T * s->E, 0, (s->P - s->T) * s->E * sizeof(number));
 }
 
-INLINE float inverse_rms(const half *head, int64_t E, float epsilon) {
+INLINE float inverse_rms(const number *head, int64_t E, float epsilon) {
     __m512 sum = _mm512_setzero_ps();
     for (int64_t e = 0; e < E; e += 16) {
         const __m512 part = load_wide(0xffff, head + e);
@@ -63,7 +63,7 @@ INLINE void turn_of(const Tensors *x, int64_t place, __mmask16 which, __m512 *co
 }
 
 /* The rows of `copy_rows` for queries or keys, over their norm and rotated: halves of E are the two coordinates. */
-static void turned_rows(const half *from, const float *weight, const Tensors *x, int64_t row, const Sizes *s, half *to) {
+static void turned_rows(const number *from, const float *weight, const Tensors *x, int64_t row, const Sizes *s, number *to) {
     const int64_t E = s->E, E2 = E / 2, step = s->N * E;
     if (!weight && !x->cosine) {
         copy_rows(from, step, s, to);
@@ -83,12 +83,12 @@ static void turned_rows(const half *from, const float *weight, const Tensors *x,
             store_some(to + E2 + e, which, _mm512_fmadd_ps(second, cosine, _mm512_mul_ps(first, sine)));
         }
     }
-    memset(to, 0, (s->P - s->T) * E * sizeof(half));
+    memset(to, 0, (s->P - s->T) * E * sizeof(number));
 }
 
 /* Back through `turned_rows`: `g` is the gradient of one turned head (E), of token t; it is used up. */
-static void turn_back(float *g, const half *from, const float *weight, const Tensors *x, int64_t row, int64_t t,
-                      const Sizes *s, half *to, float *for_weight) {
+static void turn_back(float *g, const number *from, const float *weight, const Tensors *x, int64_t row, int64_t t,
+                      const Sizes *s, number *to, float *for_weight) {
     const int64_t E = s->E, E2 = E / 2;
     if (x->cosine)
         for (int64_t e = 0; e < E2; e += 16) { /* a rotation's transpose turns back */
@@ -126,25 +126,26 @@ static void *take(char *base, int64_t *at, int64_t bytes) {
 }
 
 typedef struct {
-    half *rows, *probabilities;
+    number *rows, *probabilities;
     pair *keys, *values;
     float *scores, *sums;
 } Forward;
 
 static int64_t forward_parts(const Sizes *s, char *base, Forward *f) {
     int64_t at = 0;
-    f->rows = take(base, &at, 2 * s->P * s->E);
-    f->keys = take(base, &at, 2 * s->P * s->E);
-    f->values = take(base, &at, 2 * s->P * s->E);
+    const int64_t one = sizeof(number) * s->P * s->E;
+    f->rows = take(base, &at, one);
+    f->keys = take(base, &at, one);
+    f->values = take(base, &at, one);
     f->scores = take(base, &at, 4 * DEEP * s->P);
-    f->probabilities = take(base, &at, 2 * DEEP * s->P);
+    f->probabilities = take(base, &at, sizeof(number) * DEEP * s->P);
     f->sums = take(base, &at, 4 * DEEP * s->E);
     return at;
 }
 
 /* Scores of one query to probabilities over their sum, which is returned; `limit` keys are seen of `width`, by `mask` where
    there is one. The logarithm of the sum of exponentials goes to `mass`. */
-static float soften(float *scores, half *probabilities, const uint8_t *mask, int64_t limit, int64_t width, float scale,
+static float soften(float *scores, number *probabilities, const uint8_t *mask, int64_t limit, int64_t width, float scale,
                     float *mass) {
     const __m512 hidden = _mm512_set1_ps(-INFINITY);
     __m512 most = hidden, sum = _mm512_setzero_ps();
@@ -174,28 +175,28 @@ static void attend_task(const Sizes *s, const Tensors *x, int64_t b, int64_t k, 
     const int64_t T = s->T, P = s->P, E = s->E, groups = s->H / s->K;
     Forward f;
     forward_parts(s, base, &f);
-    const half *row = x->product + b * T * s->N * E;
+    const number *row = x->product + b * T * s->N * E;
     turned_rows(row + (s->H + k) * E, x->key_weight, x, b, s, f.rows);
-    transpose((const pair *)f.rows, P, E / 2, f.keys);
+    transpose((const pair *)f.rows, P, E / PAIR, f.keys);
     copy_rows(row + (s->H + s->K + k) * E, s->N * E, s, f.rows);
-    pair_rows(f.rows, P, E, f.values);
+    pair_rows(f.rows, P, E, E, f.values);
     for (int64_t h = k * groups; h < (k + 1) * groups; h++) {
         turned_rows(row + h * E, x->query_weight, x, b, s, f.rows);
         for (int64_t start = 0; start < T; start += DEEP) {
             const int64_t some = T - start < DEEP ? T - start : DEEP;
             const int64_t seen = s->causal ? start + some : T, width = (seen + 31) / 32 * 32;
             float totals[DEEP];
-            multiply(f.rows + start * E, E, f.keys, P, E / 2, f.scores, P, DEEP, width, 0);
+            multiply(f.rows + start * E, E, f.keys, P, E / PAIR, f.scores, P, DEEP, width, 0);
             for (int64_t q = 0; q < some; q++) {
                 const int64_t t = start + q;
                 const uint8_t *mask = x->mask ? x->mask + b * s->mask_row + t * s->mask_query : 0;
                 totals[q] = soften(f.scores + q * P, f.probabilities + q * P, mask, s->causal ? t + 1 : T, width,
                                    1.0f / sqrtf((float)E), x->mass + (b * s->H + h) * T + t);
             }
-            for (int64_t q = some; q < DEEP; q++) memset(f.probabilities + q * P, 0, width * sizeof(half));
-            multiply(f.probabilities, P, f.values, E, width / 2, f.sums, E, DEEP, E, 0);
+            for (int64_t q = some; q < DEEP; q++) memset(f.probabilities + q * P, 0, width * sizeof(number));
+            multiply(f.probabilities, P, f.values, E, width / PAIR, f.sums, E, DEEP, E, 0);
             for (int64_t q = 0; q < some; q++) {
-                half *own = x->mixed + ((b * T + start + q) * s->H + h) * E;
+                number *own = x->mixed + ((b * T + start + q) * s->H + h) * E;
                 const __m512 over = _mm512_set1_ps(1.0f / totals[q]);
                 for (int64_t e = 0; e < E; e += 16)
                     store_narrow(own + e, _mm512_mul_ps(_mm512_loadu_ps(f.sums + q * E + e), over));
@@ -205,14 +206,14 @@ static void attend_task(const Sizes *s, const Tensors *x, int64_t b, int64_t k, 
 }
 
 typedef struct {
-    half *rows, *keys, *keys_across, *values, *probabilities, *slopes;
+    number *rows, *keys, *keys_across, *values, *probabilities, *slopes;
     pair *queries_across, *queries, *gradient_across, *gradient, *slope_pairs;
     float *scores, *through, *for_keys, *for_values, *for_queries, *mass, *shared;
 } Backward;
 
 static int64_t backward_parts(const Sizes *s, char *base, Backward *w) {
     int64_t at = 0;
-    const int64_t one = 2 * s->P * s->E, block = 2 * DEEP * s->P;
+    const int64_t one = sizeof(number) * s->P * s->E, block = sizeof(number) * DEEP * s->P;
     w->rows = take(base, &at, one);
     w->keys = take(base, &at, one);
     w->keys_across = take(base, &at, one);
@@ -224,11 +225,11 @@ static int64_t backward_parts(const Sizes *s, char *base, Backward *w) {
     w->probabilities = take(base, &at, block);
     w->slopes = take(base, &at, block);
     w->slope_pairs = take(base, &at, block);
-    w->scores = take(base, &at, 2 * block);
-    w->through = take(base, &at, 2 * block);
-    w->for_keys = take(base, &at, 2 * one);
-    w->for_values = take(base, &at, 2 * one);
-    w->for_queries = take(base, &at, 2 * one);
+    w->scores = take(base, &at, 4 * DEEP * s->P);
+    w->through = take(base, &at, 4 * DEEP * s->P);
+    w->for_keys = take(base, &at, 4 * s->P * s->E);
+    w->for_values = take(base, &at, 4 * s->P * s->E);
+    w->for_queries = take(base, &at, 4 * s->P * s->E);
     w->mass = take(base, &at, 4 * s->P);
     w->shared = take(base, &at, 4 * s->P);
     return at;
@@ -242,11 +243,11 @@ static void slopes(const Sizes *s, const Tensors *x, const Backward *w, int64_t 
     const __m512i places = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     for (int64_t k = 0; k < DEEP; k++) {
         const int64_t key = start + k;
-        half *probabilities = w->probabilities + k * s->P, *slopes = w->slopes + k * s->P;
+        number *probabilities = w->probabilities + k * s->P, *slopes = w->slopes + k * s->P;
         const float *scores = w->scores + k * s->P, *through = w->through + k * s->P;
         if (key >= s->T) {
-            memset(probabilities, 0, width * sizeof(half));
-            memset(slopes, 0, width * sizeof(half));
+            memset(probabilities, 0, width * sizeof(number));
+            memset(slopes, 0, width * sizeof(number));
             continue;
         }
         for (int64_t q = 0; q < width; q += 16) {
@@ -265,21 +266,19 @@ static void slopes(const Sizes *s, const Tensors *x, const Backward *w, int64_t 
             store_narrow(slopes + q, _mm512_mul_ps(share, _mm512_sub_ps(_mm512_loadu_ps(through + q), shared)));
         }
     }
-    for (int64_t k = 0; k < DEEP; k += 2)
-        for (int64_t q = 0; q < width; q++)
-            w->slope_pairs[k / 2 * s->P + q] = w->slopes[k * s->P + q] | (pair)w->slopes[(k + 1) * s->P + q] << 16;
+    pair_rows(w->slopes, DEEP, width, s->P, w->slope_pairs);
 }
 
 /* One query head: adds to for_keys and for_values, and leaves for_queries (E, P). */
 static void back_head(const Sizes *s, const Tensors *x, const Backward *w, int64_t b, int64_t h) {
     const int64_t T = s->T, P = s->P, E = s->E;
     turned_rows(x->product + (b * T * s->N + h) * E, x->query_weight, x, b, s, w->rows);
-    transpose((const pair *)w->rows, P, E / 2, w->queries_across);
-    pair_rows(w->rows, P, E, w->queries);
-    const half *gradient = x->gradient + (b * T * s->H + h) * E, *mixed = x->mixed + (b * T * s->H + h) * E;
+    transpose((const pair *)w->rows, P, E / PAIR, w->queries_across);
+    pair_rows(w->rows, P, E, E, w->queries);
+    const number *gradient = x->gradient + (b * T * s->H + h) * E, *mixed = x->mixed + (b * T * s->H + h) * E;
     copy_rows(gradient, s->H * E, s, w->rows);
-    transpose((const pair *)w->rows, P, E / 2, w->gradient_across);
-    pair_rows(w->rows, P, E, w->gradient);
+    transpose((const pair *)w->rows, P, E / PAIR, w->gradient_across);
+    pair_rows(w->rows, P, E, E, w->gradient);
     memset(w->mass + T, 0, (P - T) * sizeof(float));
     memset(w->shared + T, 0, (P - T) * sizeof(float));
     memcpy(w->mass, x->mass + (b * s->H + h) * T, T * sizeof(float));
@@ -291,13 +290,13 @@ static void back_head(const Sizes *s, const Tensors *x, const Backward *w, int64
     memset(w->for_queries, 0, E * P * sizeof(float));
     for (int64_t start = 0; start < T; start += DEEP) {
         const int64_t first = s->causal ? start : 0, width = P - first;
-        multiply(w->keys + start * E, E, w->queries_across + first, P, E / 2, w->scores, P, DEEP, width, 0);
-        multiply(w->values + start * E, E, w->gradient_across + first, P, E / 2, w->through, P, DEEP, width, 0);
+        multiply(w->keys + start * E, E, w->queries_across + first, P, E / PAIR, w->scores, P, DEEP, width, 0);
+        multiply(w->values + start * E, E, w->gradient_across + first, P, E / PAIR, w->through, P, DEEP, width, 0);
         slopes(s, x, w, b, start, first, width);
-        const int64_t place = first / 2 * E;
-        multiply(w->probabilities, P, w->gradient + place, E, width / 2, w->for_values + start * E, E, DEEP, E, 1);
-        multiply(w->slopes, P, w->queries + place, E, width / 2, w->for_keys + start * E, E, DEEP, E, 1);
-        multiply(w->keys_across + start, P, w->slope_pairs, P, DEEP / 2, w->for_queries + first, P, E, width, 1);
+        const int64_t place = first / PAIR * E;
+        multiply(w->probabilities, P, w->gradient + place, E, width / PAIR, w->for_values + start * E, E, DEEP, E, 1);
+        multiply(w->slopes, P, w->queries + place, E, width / PAIR, w->for_keys + start * E, E, DEEP, E, 1);
+        multiply(w->keys_across + start, P, w->slope_pairs, P, DEEP / PAIR, w->for_queries + first, P, E, width, 1);
     }
 }
 
@@ -306,12 +305,12 @@ static void back_task(const Sizes *s, const Tensors *x, int64_t b, int64_t k, ch
     const float scale = 1.0f / sqrtf((float)E);
     Backward w;
     backward_parts(s, base, &w);
-    const half *row = x->product + b * T * step;
-    half *for_row = x->for_product + b * T * step;
+    const number *row = x->product + b * T * step;
+    number *for_row = x->for_product + b * T * step;
     float g[16 * E], *for_weights = x->for_weights + (b * s->K + k) * 2 * E;
     memset(for_weights, 0, 2 * E * sizeof(float));
     turned_rows(row + (s->H + k) * E, x->key_weight, x, b, s, w.keys);
-    transpose_half(w.keys, P, E, w.keys_across);
+    transpose_numbers(w.keys, P, E, w.keys_across);
     copy_rows(row + (s->H + s->K + k) * E, step, s, w.values);
     memset(w.for_keys, 0, P * E * sizeof(float));
     memset(w.for_values, 0, P * E * sizeof(float));

@@ -1,8 +1,8 @@
-"""Attention in bfloat16 for training on a CPU, in C: heads' norms, rotation, scores, softmax and values in one call each way.
+"""Attention for training on a CPU, in C: heads' norms, rotation, scores, softmax and values in one call each way.
 
 It reads the product that gives queries, keys and values as it lies and writes what the next product reads; between the two
-there are no copies, and nothing is kept but that product, the result and one number a query. `attend_kernel.c` needs AVX-512
-with bfloat16; elsewhere, in float32 and with a cache PyTorch's operations do the same (`attend`, `fused`).
+there are no copies, and nothing is kept but that product, the result and one number a query. `attend_kernel.c` needs AVX-512,
+for bfloat16 with its products; elsewhere and with a cache PyTorch's operations do the same (`attend`, `fused`).
 
 Legend: B rows, T tokens, H query heads, K key and value heads, E head size.
 """
@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from trivium.base.native import library
+from trivium.base.native import NUMBERS, library
 
 SOURCE = Path(__file__).with_suffix(".c")
 MULTIPLE = 16  # numbers in a vector register, which a head's size must fill
@@ -45,24 +45,24 @@ class Heads:
 
 
 @functools.cache
-def _built() -> ctypes.CDLL | None:
-    built = library(SOURCE)
+def _built(number: torch.dtype) -> ctypes.CDLL | None:
+    built = library(SOURCE, number)
     if built is not None:
-        number, pointer = ctypes.c_int64, ctypes.c_void_p
-        built.room.argtypes, built.room.restype = [pointer, number], number
-        built.attend.argtypes, built.attend.restype = [pointer, pointer, pointer, number], None
+        count, pointer = ctypes.c_int64, ctypes.c_void_p
+        built.room.argtypes, built.room.restype = [pointer, count], count
+        built.attend.argtypes, built.attend.restype = [pointer, pointer, pointer, count], None
     return built
 
 
 def is_for(product: Tensor) -> bool:
     """Whether this machine has the kernel and it takes queries, keys and values (B, T, H + 2 K, E) like these."""
-    fits = product.device.type == "cpu" and product.dtype == torch.bfloat16 and product.shape[-1] % MULTIPLE == 0
-    return fits and not torch.compiler.is_compiling() and _built() is not None
+    fits = product.device.type == "cpu" and product.dtype in NUMBERS and product.shape[-1] % MULTIPLE == 0
+    return fits and not torch.compiler.is_compiling() and _built(product.dtype) is not None
 
 
 def _call(product: Tensor, heads: Heads, parts: dict[str, Tensor | None], *, backwards: bool) -> None:
     """One pass over the tensors named as in attend_kernel.c."""
-    built = _built()
+    built = _built(product.dtype)
     assert built is not None
     rows, length, _, size = product.shape
     mask, cosine = parts["mask"], parts["cosine"]

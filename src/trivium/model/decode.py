@@ -3,8 +3,8 @@
 A step for a few rows is overhead and memory traffic more than arithmetic. So weights that do not change are prepared once
 (in bfloat16 norms are folded into the matrices behind them, and oneDNN gets these in its own layout), a row's attention is
 two batched products over what is written, and nothing is kept for a gradient. In float32 the model's own matrices are read,
-so that the pass is made in no time. In bfloat16 on a CPU a small kernel does what lies between the products, where it can be
-built; otherwise keys, values and attention are float32 there, which PyTorch computes faster (docs/decisions.md).
+so that the pass is made in no time. On a CPU a small kernel does what lies between the products, where it can be built;
+otherwise keys, values and attention are float32 there, which PyTorch computes faster (docs/decisions.md).
 
 `decoding_pass` gives this pass for the shapes that it knows (RMS norms before each part, rotary positions, gated feed-forward:
 Qwen3, Qwen2, Llama, Mistral), and the trunk itself for others.
@@ -24,6 +24,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from trivium.base.native import NUMBERS
+from trivium.base.product import Linear as LinearLayer
 from trivium.model.architecture import GATED, Architecture
 from trivium.model.cache import SlotCache
 from trivium.model.decode_kernel import Kernel, kernel
@@ -84,13 +86,14 @@ class FewOperations:
     def __init__(self, model: Transformer, dtype: torch.dtype) -> None:
         self.model, self.shape, self.dtype = model, model.shape, dtype
         self.on_cpu = model.embedding.weight.device.type == "cpu"
-        self.kernel = kernel() if self.on_cpu and dtype == torch.bfloat16 and model.shape.mlp == "swiglu" else None
+        small = self.on_cpu and dtype in NUMBERS and model.shape.mlp == "swiglu"
+        self.kernel = kernel(dtype) if small else None
         self.wide = torch.float32 if self.on_cpu and not self.kernel else dtype
         with torch.no_grad():
             self.embedding = model.embedding.weight.to(dtype)
             self.layers = [_Layer(block, model.shape, dtype) for block in model.blocks if isinstance(block, Block)]
             vocabulary, width = model.output_weight.shape
-            head = nn.Linear(width, vocabulary, bias=False, device="meta")
+            head = LinearLayer(width, vocabulary, bias=False, device="meta")
             head.weight = nn.Parameter(model.output_weight, requires_grad=False)
             self.norm, self.head = _normed(model.final_norm, head, dtype)
             self.tables = model.cosines.float().contiguous(), model.sines.float().contiguous()
@@ -124,11 +127,12 @@ class FewOperations:
         for number, (layer, window) in enumerate(zip(self.layers, self.shape.layer_windows, strict=True)):
             turn = layer.weight, *self.tables
             sizes = self.shape.num_heads, self.shape.num_kv_heads, window
-            product = layer.qkv(kernel.over_norm(hidden, room))  # (B, (H + 2K) E)
+            product = layer.qkv(kernel.over_norm(hidden, room, layer.first_weight))  # (B, (H + 2K) E)
             store = cache.store[number]
             mixed = kernel.attend(product, turn, store, positions, sizes, self.shape.norm_epsilon)  # (B, H E)
             hidden = layer.out(mixed, hidden)
-            hidden = layer.down(kernel.swiglu(layer.gate_up(kernel.over_norm(hidden, room))), hidden)
+            normal = kernel.over_norm(hidden, room, layer.second_weight)
+            hidden = layer.down(kernel.swiglu(layer.gate_up(normal)), hidden)
         return hidden
 
     def _step(
@@ -174,6 +178,9 @@ class _Layer:
         self.first_norm, self.qkv = _normed(block.attention_norm, attention.qkv, dtype)
         self.out = _linear(attention.out, dtype)
         self.second_norm, self.gate_up = _normed(block.feed_forward_norm, block.feed_forward.gate_up, dtype)
+        self.first_weight, self.second_weight = (  # what norms multiply with, where no matrix has it in it
+            _scale(norm) if dtype == torch.float32 else None for norm in (block.attention_norm, block.feed_forward_norm)
+        )
         self.down = _linear(block.feed_forward.down, dtype)
         self.weight, self.scale = self._head_weight(attention), shape.head_dim**-0.5
 
@@ -217,10 +224,16 @@ def _over_norm(values: Tensor, room: float) -> Tensor:
 def _normed(norm: nn.Module, linear: nn.Linear, dtype: torch.dtype) -> tuple[Norm, Linear]:
     """A norm and the layer behind it. In a lower type the norm's weights go into the layer's."""
     assert isinstance(norm, RMSNorm)
-    size, room = len(norm.weight), len(norm.weight) * norm.epsilon
+    scale, room = _scale(norm), len(norm.weight) * norm.epsilon
     if dtype == torch.float32:
-        return (lambda hidden: _over_norm(hidden, room).mul_(norm.weight).mul_(math.sqrt(size))), Linear(linear)
-    return (lambda hidden: _over_norm(hidden, room)), _copied(linear, dtype, norm.weight * math.sqrt(size))
+        return (lambda hidden: _over_norm(hidden, room).mul_(scale)), Linear(linear)
+    return (lambda hidden: _over_norm(hidden, room)), _copied(linear, dtype, scale)
+
+
+def _scale(norm: nn.Module) -> Tensor:
+    """What x / |x| is multiplied with, (D,)."""
+    assert isinstance(norm, RMSNorm)
+    return norm.weight * math.sqrt(len(norm.weight))
 
 
 def _linear(linear: nn.Linear, dtype: torch.dtype) -> Linear:

@@ -22,21 +22,22 @@ SOURCE = Path(__file__).with_suffix(".c")
 
 
 class Kernel:
-    """The functions of a built library, on contiguous bfloat16 tensors of the CPU."""
+    """The functions of a built library, on contiguous tensors of its numbers on the CPU."""
 
     def __init__(self, built: ctypes.CDLL) -> None:
         number, pointer, real = ctypes.c_int64, ctypes.c_void_p, ctypes.c_float
         self._over_norm, self._swiglu, self._attend = built.over_norm, built.swiglu, built.attend
-        self._over_norm.argtypes = [pointer, pointer, number, number, real]
+        self._over_norm.argtypes = [pointer, pointer, pointer, number, number, real]
         self._swiglu.argtypes = [pointer, pointer, number, number]
         self._attend.argtypes = [*[pointer] * 10, real, real]
         for function in (self._over_norm, self._swiglu, self._attend):
             function.restype = None
 
-    def over_norm(self, values: Tensor, room: float) -> Tensor:
-        """x / sqrt(|x|^2 + room) over the last axis of (B, D)."""
+    def over_norm(self, values: Tensor, room: float, weight: Tensor | None = None) -> Tensor:
+        """x / sqrt(|x|^2 + room) over the last axis of (B, D), times `weight` (D,), float32."""
         result = torch.empty_like(values)
-        self._over_norm(values.data_ptr(), result.data_ptr(), *values.shape, room)
+        scale = None if weight is None else weight.data_ptr()
+        self._over_norm(values.data_ptr(), scale, result.data_ptr(), *values.shape, room)
         return result
 
     def swiglu(self, gate_up: Tensor) -> Tensor:
@@ -86,7 +87,7 @@ class Kernel:
 
 
 @functools.cache
-def kernel() -> Kernel | None:
-    """The built functions; None where they cannot be built."""
-    built = library(SOURCE)
+def kernel(number: torch.dtype) -> Kernel | None:
+    """The built functions for tensors of `number`, bfloat16 or float32; None where they cannot be built."""
+    built = library(SOURCE, number)
     return None if built is None else Kernel(built)

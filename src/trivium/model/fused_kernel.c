@@ -1,5 +1,5 @@
 /* What lies between the matrix products of a layer in training, forwards and backwards, in one pass over memory each; see
-   fused_kernel.py. The stream and all that is computed are float32, what products read and write is bfloat16.
+   fused_kernel.py. The stream and all that is computed are float32, what products read and write are `number`s.
 
    R positions, D width, F intermediate size. */
 #ifdef __AVX512F__
@@ -12,15 +12,15 @@
 
 typedef struct {
     const float *hidden;    /* (R, D) */
-    const half *added;      /* (R, D), or null */
+    const number *added;      /* (R, D), or null */
     const float *weight, *bias; /* (D); bias may be null */
     float *total;           /* (R, D), hidden + added; hidden itself where nothing is added */
-    half *result;           /* (R, D) */
+    number *result;           /* (R, D) */
     float *mean, *inverse;  /* (R); no mean is taken where it is null */
-    const half *gradient;   /* of result */
+    const number *gradient;   /* of result */
     const float *onward;    /* of total, or null */
     float *for_hidden;      /* (R, D) */
-    half *for_added;        /* (R, D), or null */
+    number *for_added;        /* (R, D), or null */
     float *shares;          /* (R/BLOCK rounded up, 2, D), of the gradients of weight and bias */
     int64_t R, D, threads;
     float epsilon;
@@ -33,9 +33,9 @@ void norm_forward(const Norm *n) {
     for (int64_t r = 0; r < n->R; r++) {
         const float *hidden = n->hidden + r * D;
         float *total = n->total + r * D;
-        half *result = n->result + r * D;
+        number *result = n->result + r * D;
         if (n->added) {
-            const half *added = n->added + r * D;
+            const number *added = n->added + r * D;
             for (int64_t d = 0; d < D; d++) total[d] = hidden[d] + wide(added[d]);
         }
         float mean = 0, squares = 0;
@@ -62,7 +62,7 @@ void norm_backward(const Norm *n) {
         const int64_t stop = (block + 1) * BLOCK < n->R ? (block + 1) * BLOCK : n->R;
         memset(for_weight, 0, 2 * D * sizeof(float));
         for (int64_t r = block * BLOCK; r < stop; r++) {
-            const half *gradient = n->gradient + r * D;
+            const number *gradient = n->gradient + r * D;
             const float *total = n->total + r * D, inverse = n->inverse[r], mean = n->mean ? n->mean[r] : 0.0f;
             float *for_hidden = n->for_hidden + r * D;
             float sum = 0, along = 0; /* of the gradient of what is normalised, and along it */
@@ -116,7 +116,7 @@ INLINE void activation(const int kind, float x, float *value, float *slope) {
     }
 }
 
-INLINE void plain(const int kind, const half *x, const half *gradient, half *result, int64_t count) {
+INLINE void plain(const int kind, const number *x, const number *gradient, number *result, int64_t count) {
     float value, slope;
     if (gradient)
         for (int64_t i = 0; i < count; i++) {
@@ -130,7 +130,7 @@ INLINE void plain(const int kind, const half *x, const half *gradient, half *res
         }
 }
 
-INLINE void gated(const int kind, const half *gate, const half *up, const half *gradient, half *result, int64_t F) {
+INLINE void gated(const int kind, const number *gate, const number *up, const number *gradient, number *result, int64_t F) {
     if (!gradient) {
         for (int64_t f = 0; f < F; f++) {
             float value, slope;
@@ -149,11 +149,11 @@ INLINE void gated(const int kind, const half *gate, const half *up, const half *
 }
 
 /* result (count) = an activation of x; with `gradient`, that of its result, the gradient of x */
-void activate(int64_t kind, const half *x, const half *gradient, half *result, int64_t count, int64_t threads) {
+void activate(int64_t kind, const number *x, const number *gradient, number *result, int64_t count, int64_t threads) {
 #pragma omp parallel for schedule(dynamic, 4) num_threads((int)threads)
     for (int64_t start = 0; start < count; start += PIECE) {
         const int64_t own = count - start < PIECE ? count - start : PIECE;
-        const half *arrived = gradient ? gradient + start : 0;
+        const number *arrived = gradient ? gradient + start : 0;
         if (kind == SILU) plain(SILU, x + start, arrived, result + start, own);
         if (kind == GELU) plain(GELU, x + start, arrived, result + start, own);
         if (kind == GELU_TANH) plain(GELU_TANH, x + start, arrived, result + start, own);
@@ -162,12 +162,12 @@ void activate(int64_t kind, const half *x, const half *gradient, half *result, i
 
 /* result (R, F) = activation(gate) * up, of gate and up side by side (R, 2 F); with `gradient`, that of its result, the
    gradient (R, 2 F) of both */
-void activate_gated(int64_t kind, const half *both, const half *gradient, half *result, int64_t R, int64_t F,
+void activate_gated(int64_t kind, const number *both, const number *gradient, number *result, int64_t R, int64_t F,
                     int64_t threads) {
 #pragma omp parallel for schedule(dynamic, 8) num_threads((int)threads)
     for (int64_t r = 0; r < R; r++) {
-        const half *gate = both + 2 * r * F, *arrived = gradient ? gradient + r * F : 0;
-        half *own = result + (gradient ? 2 : 1) * r * F;
+        const number *gate = both + 2 * r * F, *arrived = gradient ? gradient + r * F : 0;
+        number *own = result + (gradient ? 2 : 1) * r * F;
         if (kind == SILU) gated(SILU, gate, gate + F, arrived, own, F);
         if (kind == GELU) gated(GELU, gate, gate + F, arrived, own, F);
         if (kind == GELU_TANH) gated(GELU_TANH, gate, gate + F, arrived, own, F);

@@ -14,10 +14,10 @@ import contextlib
 from collections.abc import Iterator, Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trivium.base.errors import TrainingError
+from trivium.base.product import Linear, linear
 from trivium.model.architecture import row_counts
 from trivium.model.heads import Dropout
 from trivium.model.lora_settings import LoraSettings
@@ -47,8 +47,8 @@ class LowRank(nn.Linear):
 
     def forward(self, values: Tensor) -> Tensor:
         read = values if self.drop is None else self.drop(values)
-        added = torch.cat([F.linear(F.linear(read, a), b) for a, b in self.pairs()], dim=-1)  # (..., O)
-        return F.linear(values, self.weight, self.bias) + self.scale * added
+        added = torch.cat([linear(linear(read, a), b) for a, b in self.pairs()], dim=-1)  # (..., O)
+        return linear(values, self.weight, self.bias) + self.scale * added
 
     @torch.no_grad()
     def merged(self) -> nn.Linear:
@@ -56,7 +56,7 @@ class LowRank(nn.Linear):
         change = self.scale * torch.cat([b.float() @ a.float() for a, b in self.pairs()])  # (O, I)
         if not bool(change.isfinite().all()):
             raise TrainingError("the low-rank change holds numbers that are not finite; lower the learning rate")
-        result = nn.Linear(self.in_features, self.out_features, bias=self.bias is not None, device=self.weight.device)
+        result = Linear(self.in_features, self.out_features, bias=self.bias is not None, device=self.weight.device)
         result.weight.copy_(self.weight + change)
         if self.bias is not None:
             result.bias.copy_(self.bias)

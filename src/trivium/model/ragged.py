@@ -11,6 +11,7 @@ that are asked for (several may be one token), D hidden size.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -21,6 +22,7 @@ from torch import Tensor, nn
 from trivium.model.masks import attention_mask
 
 BLOCKS = 4  # of rows, by length: with more of them products are smaller, with fewer more is padding
+Rotation = tuple[Tensor, Tensor]  # cosines and sines
 SIZES = 64  # numbers of tokens are multiples of it: a matrix library may keep a kernel for each number that it ever met
 
 
@@ -59,6 +61,14 @@ class Ragged:
         found = F.embedding(self.places, table)  # whose gradient adds up what several rows share
         parts = torch.split(found, [rows * length for rows, length in self.sizes])
         return [part.view(*size, *values.shape[2:]) for part, size in zip(parts, self.sizes, strict=True)]
+
+    def parts(self, values: Tensor, rotation: Rotation | None) -> list[tuple[Tensor, Rotation | None, Tensor | None]]:
+        """What attention is given of each block: values as `spread`, cosines and sines (T, 1, E/2) out of those of the tokens,
+        (1, N, 1, E/2), and what its queries see."""
+        ends = itertools.accumulate(rows * length for rows, length in self.sizes)
+        longest = [self.places[end - length : end] for end, (_, length) in zip(ends, self.sizes, strict=True)]
+        turns = [None if rotation is None else (rotation[0][0, row], rotation[1][0, row]) for row in longest]
+        return list(zip(self.spread(values), turns, self.masks, strict=True))
 
     def joined(self, blocks: Sequence[Tensor]) -> Tensor:
         """What each block gave, (rows, tokens, D), as (1, N or M, D)."""

@@ -20,6 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from trivium.base.product import Linear, linear
 from trivium.base.words import Documents
 from trivium.model import attend_kernel, fused_kernel
 from trivium.model.architecture import GATED, LANGUAGE, Architecture, HeadShape
@@ -73,8 +74,8 @@ class Attention(nn.Module):
         self.layer, self.causal = layer, shape.causal
         self.heads, self.kv_heads, self.head_dim = shape.num_heads, shape.num_kv_heads, shape.head_dim
         queries, keys = shape.num_heads * shape.head_dim, shape.num_kv_heads * shape.head_dim
-        self.qkv = nn.Linear(shape.hidden_size, queries + 2 * keys, bias=shape.query_bias)
-        self.out = nn.Linear(queries, shape.hidden_size, bias=shape.output_bias)
+        self.qkv = Linear(shape.hidden_size, queries + 2 * keys, bias=shape.query_bias)
+        self.out = Linear(queries, shape.hidden_size, bias=shape.output_bias)
         self.kind = attend_kernel.Heads(shape.num_heads, shape.num_kv_heads, shape.causal, shape.norm_epsilon)
         self.normalised = shape.query_key_norm
         if self.normalised:
@@ -91,10 +92,11 @@ class Attention(nn.Module):
     ) -> Tensor:
         rows, length, _ = hidden.shape
         product = self.qkv(hidden).view(rows, length, -1, self.head_dim)  # (B, T, H+2K, E)
-        if cache is None and ragged is None and not isinstance(mask, Apart) and attend_kernel.is_for(product):
+        if cache is None and not isinstance(mask, Apart) and attend_kernel.is_for(product):
             weights = (self.query_norm.weight, self.key_norm.weight) if self.normalised else None
-            mixed = attend_kernel.attend(product, self.kind, weights, rotation, mask)  # (B, T, H, E)
-            return self.out(mixed.flatten(2))  # type: ignore[no-any-return]  # (B, T, D)
+            parts = [(product, rotation, mask)] if ragged is None else ragged.parts(product, rotation)
+            mixes = [attend_kernel.attend(own, self.kind, weights, turn, seen).flatten(2) for own, turn, seen in parts]
+            return self.out(mixes[0] if ragged is None else ragged.joined(mixes))  # type: ignore[no-any-return]
         looking, value = torch.split(product, [self.heads + self.kv_heads, self.kv_heads], dim=2)
         looking = looking.float() if rotation is None else self._turned(looking, rotation)
         if isinstance(mask, Apart):
@@ -148,10 +150,10 @@ class FeedForward(nn.Module):
         self.gated = shape.mlp in GATED
         self.activation = functools.partial(_activate, shape.mlp, ACTIVATIONS[shape.mlp])
         if self.gated:
-            self.gate_up = nn.Linear(shape.hidden_size, 2 * shape.intermediate_size, bias=shape.mlp_bias)
+            self.gate_up = Linear(shape.hidden_size, 2 * shape.intermediate_size, bias=shape.mlp_bias)
         else:
-            self.up = nn.Linear(shape.hidden_size, shape.intermediate_size, bias=shape.mlp_bias)
-        self.down = nn.Linear(shape.intermediate_size, shape.hidden_size, bias=shape.mlp_bias)
+            self.up = Linear(shape.hidden_size, shape.intermediate_size, bias=shape.mlp_bias)
+        self.down = Linear(shape.intermediate_size, shape.hidden_size, bias=shape.mlp_bias)
 
     def forward(self, hidden: Tensor) -> Tensor:
         if not self.gated:
@@ -226,18 +228,18 @@ class Transformer(nn.Module):
 
     def _make_head(self, shape: Architecture, head: HeadShape) -> None:
         if head.dense:
-            self.head_dense = nn.Linear(shape.hidden_size, shape.hidden_size, bias=head.dense_bias)
+            self.head_dense = Linear(shape.hidden_size, shape.hidden_size, bias=head.dense_bias)
         if head.norm:
             self.head_norm = make_norm(shape)
         if not head.over_vocabulary:
-            self.head_out = nn.Linear(shape.hidden_size, len(head.labels), bias=head.bias)
+            self.head_out = Linear(shape.hidden_size, len(head.labels), bias=head.bias)
             return
         if not shape.tie_embeddings:
-            self.unembedding = nn.Linear(shape.hidden_size, shape.vocab_size, bias=False)
+            self.unembedding = Linear(shape.hidden_size, shape.vocab_size, bias=False)
         self.output_bias = nn.Parameter(torch.zeros(shape.vocab_size)) if head.bias else None
         if head.kind == "pretraining":
-            self.pooler = nn.Linear(shape.hidden_size, shape.hidden_size)
-            self.pair_out = nn.Linear(shape.hidden_size, 2)
+            self.pooler = Linear(shape.hidden_size, shape.hidden_size)
+            self.pair_out = Linear(shape.hidden_size, 2)
 
     def _make_tables(self, shape: Architecture) -> None:
         for name, theta in (("", shape.rope_theta), ("local_", shape.local_rope_theta)):
@@ -349,7 +351,7 @@ class Transformer(nn.Module):
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Logits (..., V) of hidden states (..., D); only with a head over the vocabulary."""
-        return F.linear(self.features(hidden), self.output_weight, self.output_bias)
+        return linear(self.features(hidden), self.output_weight, self.output_bias)
 
     def pair_logits(self, hidden: Tensor) -> Tensor:
         """Logits (B, 2) of a pair's relation, from the first token of (B, T, D); only with the 'pretraining' head."""

@@ -157,18 +157,19 @@ def _take_list(line: _Line, request: _Request) -> None:
     request.add("lists", (places[best], *(place for number, place in enumerate(places) if number != best)))
 
 
-def with_pairs(requests: Mapping[str, Sequence[Judged]]) -> tuple[dict[str, list[Judged]], int]:
-    """By split the requests with pairs (said, or following from lists and ratings) both of whose answers have a token at
-    least, and how many pairs were left out for want of one."""
+def with_pairs(requests: Mapping[str, Sequence[Judged]], *, ties: bool = False) -> tuple[dict[str, list[Judged]], int]:
+    """By split the requests with pairs (said, or following from lists and ratings; with `ties` also with those, to train on)
+    both of whose answers have a token at least, and how many pairs and ties were left out for want of one."""
     kept: dict[str, list[Judged]] = {}
     dropped = 0
     for split, rows in requests.items():
         for request in rows:
             sizes = [len(answer) - start for answer, start in zip(request.answers, request.starts, strict=True)]
-            pairs = tuple(pair for pair in request.compared if sizes[pair[0]] and sizes[pair[1]])
-            dropped += len(request.compared) - len(pairs)
-            if pairs:
-                kept.setdefault(split, []).append(replace(request, pairs=pairs, strengths=()))
+            given = request.compared, request.ties if ties and split == "train" else ()
+            pairs, alike = (tuple(two for two in found if sizes[two[0]] and sizes[two[1]]) for found in given)
+            dropped += sum(map(len, given)) - len(pairs) - len(alike)
+            if pairs or alike:
+                kept.setdefault(split, []).append(replace(request, pairs=pairs, strengths=(), ties=alike))
     return kept, dropped
 
 

@@ -149,6 +149,13 @@ def _whole(rows: Sequence[Sequence[int]], columns: int) -> Tensor:
     return torch.tensor(rows, dtype=torch.long).view(len(rows), columns)
 
 
+def tie_weight(requests: Sequence[Judged]) -> float:
+    """v of Davidson's model: v / (2 + v) is the share of ties among the comparisons; 0 where there are none."""
+    ties, pairs = sum(len(request.ties) for request in requests), sum(len(request.pairs) for request in requests)
+    share = ties / (ties + pairs + 1)  # as if one pair more had been told apart: v is finite where none was
+    return 2 * share / (1 - share)
+
+
 def chosen_requests(count: int, size: int, seed: int, step: int) -> list[int]:
     """Which of `count` requests a 0-based step of `size` holds: every epoch holds each once, in an order of its own."""
     numbers = range(step * size, (step + 1) * size)

@@ -13,7 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from trivium.base.progress import Context
+from trivium.base.errors import Interrupted
+from trivium.base.progress import Context, Progress
 from trivium.base.seeds import torch_random
 from trivium.base.words import Batch
 from trivium.data.conversations import ConversationBatches, load_conversations
@@ -21,7 +22,8 @@ from trivium.model.adapter_folder import save_adapter
 from trivium.model.folder import load
 from trivium.model.lora import adapt, merge
 from trivium.model.transformer import Transformer
-from trivium.rl.reference import Reference
+from trivium.rl.pairs import Judged
+from trivium.rl.reference import Reference, kept_log_likelihoods
 from trivium.rl.tuning_settings import TuningSettings
 from trivium.tokenizer import Tokenizer
 from trivium.train.distributed import Team
@@ -116,6 +118,24 @@ def begin(context: Context, team: Team, settings: TuningSettings) -> Tuning:
     return Tuning(settings, Reference(policy, frozen), layout, tokenizer, instructions, context.seed)
 
 
+def references(
+    tuning: Tuning, train: Sequence[Judged], heldout: Sequence[Judged], cached: bool, context: Context
+) -> tuple[Sequence[Tensor] | None, Sequence[Tensor]]:
+    """The reference's log-probabilities of the answers of each request: of those trained on, where they are `cached` and not
+    computed in every step, and of those held out."""
+
+    def look() -> None:
+        if context.stopping() and tuning.team.ranks.size == 1:  # several stop together, between two steps
+            raise Interrupted("stopped while the reference read the answers; the same command starts that again")
+
+    asked = [*(train if cached else ()), *heldout]
+    note = f"the reference reads the answers to {len(asked):,} requests"
+    context.report(Progress(context.folder.name, 0, 0, note=note))
+    state = context.folder / "trivium" / "state"
+    found = kept_log_likelihoods(state, asked, tuning.reference, tuning.tokenizer.pad, tuning.team, look)
+    return (found[: len(train)], found[len(train) :]) if cached else (None, found)
+
+
 def finish(tuning: Tuning, context: Context) -> None:
     """Write the model folder, an adapter beside it with its changes taken in; all processes call it."""
     policy = tuning.layout.whole()
@@ -124,3 +144,19 @@ def finish(tuning: Tuning, context: Context) -> None:
         save_adapter(policy, tuning.settings.lora, adapter, os.path.relpath(context.inputs["finetune"], adapter))
         merge(policy)
     save_model_folder(policy, tuning.tokenizer, context.folder)
+
+
+def fallen(change: float) -> str:
+    """What a note says where the chosen answers have become much less likely."""
+    return (
+        f"the chosen answers have become {-change:.1f} nats less likely than before, on average. Their distance from the "
+        "rejected ones is what is trained, so some of that is usual; this much means that other answers, which nobody judged, "
+        "become likely. Raise beta or nll_weight, or lower optimizer.adam_learning_rate"
+    )
+
+
+def left_aside(ties: int, loss: str) -> str:
+    """What a note says where ties are not learned from."""
+    return (
+        f"{ties:,} ties are left aside: the loss '{loss}' has no likelihood for them; 'sigmoid' and 'normalised' have"
+    )

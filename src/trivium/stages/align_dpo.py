@@ -5,7 +5,9 @@ For a request x with chosen answer y and rejected answer z, policy p and referen
     m = log p(y|x)/q(y|x) - log p(z|x)/q(z|x)           loss = -1/N sum over pairs of log sigmoid(beta m)
 
 Rafailov et al. 2023, eq. 7; the other losses of m are in `trivium.loss.preference`. `ipo` and `normalised` take an answer's
-mean log-ratio a token, not the sum, so that long answers do not count more. Departures: all pairs of a request are in one
+mean log-ratio a token, not the sum, so that long answers do not count more. Where raters call answers a tie, `sigmoid` and
+`normalised` learn from that too, with e^(d/2), e^(-d/2) and v as the weights of win, loss and tie at d = beta m (Chen et al.
+2024, DPO-D); the other two have no likelihood of ties and leave them out. Departures: all pairs of a request are in one
 step and share their answers' rows; `nll_weight` adds -log p(y|x) a token of the chosen answer (Pang et al. 2024, eq. 2); the
 loss of instruction tuning is added with weight `instruction_weight`, so that what was learned there is not forgotten.
 
@@ -21,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
 
-from trivium.base.errors import DataError, Interrupted
+from trivium.base.errors import DataError
 from trivium.base.progress import Context, Progress
 from trivium.rl.tuning_settings import TuningSettings
 
@@ -72,6 +74,11 @@ class DpoSettings(TuningSettings):
         """Whether an answer counts by its mean over tokens."""
         return self.loss in ("ipo", "normalised")
 
+    @property
+    def knows_ties(self) -> bool:
+        """Whether ties have a likelihood."""
+        return self.loss in ("sigmoid", "normalised")
+
 
 @dataclass(frozen=True)
 class DpoBatch:
@@ -84,7 +91,8 @@ class DpoBatch:
 def run(settings: DpoSettings, context: Context) -> dict[str, Any]:
     """Train the policy, and leave it in `context.folder`. Returns the headline figures."""
     from trivium.rl.judgements import load_judged, with_pairs
-    from trivium.rl.tuning import begin, finish
+    from trivium.rl.pairs import tie_weight
+    from trivium.rl.tuning import begin, fallen, finish, left_aside, references
     from trivium.train.distributed import join
     from trivium.train.fit import fit
     from trivium.train.record import Recorder
@@ -92,19 +100,23 @@ def run(settings: DpoSettings, context: Context) -> dict[str, Any]:
     with join(context, "float32") as team:
         tuning = begin(context, team, settings)
         path = context.inputs["rate"] / "preferences.jsonl"
-        requests, dropped = with_pairs(load_judged(path, tuning.tokenizer, tuning.policy.shape.max_positions))
+        judged = load_judged(path, tuning.tokenizer, tuning.policy.shape.max_positions)
+        requests, dropped = with_pairs(judged, ties=settings.knows_ties)
+        ties = sum(len(request.ties) for request in judged.get("train", []))
+        if ties and not settings.knows_ties:
+            context.report(Progress(context.folder.name, 0, 0, note=left_aside(ties, settings.loss)))
         train, heldout = requests.get("train", []), requests.get("heldout", [])
         if not train or not heldout:
             fault = f"{len(train)} requests with pairs to train on and {len(heldout)} held out; both are needed"
             raise DataError(fault, file=path)
         steps = max(1, round(settings.epochs * len(train) / min(settings.batch_size, len(train))))
-        known, known_heldout = references(train, heldout, tuning, settings, context)
+        known, known_heldout = references(tuning, train, heldout, settings.reference == "cached", context)
         heard: list[Tensor] = []
         job = tuning.job(
             steps,
             lambda step: batches_of(train, known, step, settings, tuning),
-            objective_of(settings, tuning.reference, heard),
-            lambda batch: batch.pairs.pairs,
+            objective_of(settings, tuning.reference, heard, tie_weight(train)),
+            lambda batch: batch.pairs.pairs + len(batch.pairs.ties),
         )
         recorder = Recorder(context, steps, unit="pairs")
         lowest = 0.0
@@ -121,28 +133,8 @@ def run(settings: DpoSettings, context: Context) -> dict[str, Any]:
         finish(tuning, context)
     if not context.ranks.first:
         return {}
-    return recorder.figures() | {"dropped_pairs": dropped} | summary_of(requests, right, context)
-
-
-def references(
-    train: Sequence[Judged], heldout: Sequence[Judged], tuning: Tuning, settings: DpoSettings, context: Context
-) -> tuple[Sequence[Tensor] | None, Sequence[Tensor]]:
-    """The reference's log-probabilities of the answers of each request: of those trained on, unless steps compute them, and
-    of those held out."""
-    from trivium.rl.reference import kept_log_likelihoods
-
-    def look() -> None:
-        if context.stopping() and tuning.team.ranks.size == 1:  # several stop together, between two steps
-            raise Interrupted("stopped while the reference read the answers; the same command starts that again")
-
-    cached = settings.reference == "cached"
-    asked = [*(train if cached else ()), *heldout]
-    context.report(
-        Progress(context.folder.name, 0, 0, note=f"the reference reads the answers to {len(asked):,} requests")
-    )
-    state = context.folder / "trivium" / "state"
-    found = kept_log_likelihoods(state, asked, tuning.reference, tuning.tokenizer.pad, tuning.team, look)
-    return (found[: len(train)], found[len(train) :]) if cached else (None, found)
+    told = {"dropped_pairs": dropped, "train_ties": ties if settings.knows_ties else 0}
+    return recorder.figures() | told | summary_of(requests, right, context)
 
 
 def batches_of(
@@ -163,15 +155,17 @@ def batches_of(
         some = own[len(own) * part // parts : len(own) * (part + 1) // parts]
         reference = None if known is None else torch.cat([known[number] for number in some])
         batches.append(DpoBatch(pair_batch([train[number] for number in some], tuning.tokenizer.pad), reference))
-    return batches + tuning.lessons(step, sum(len(train[number].pairs) for number in own))
+    return batches + tuning.lessons(step, sum(len(train[number].pairs + train[number].ties) for number in own))
 
 
 def objective_of(
-    settings: DpoSettings, reference: Reference, heard: list[Tensor]
+    settings: DpoSettings, reference: Reference, heard: list[Tensor], ties: float = 0.0
 ) -> Callable[[Transformer, DpoBatch], Tensor]:
-    """The summed loss of a batch of pairs. The sums of what `HEARD` names, and the number of pairs, go to `heard`."""
+    """The summed loss of a batch of pairs and of ties, which weigh `ties` (v). The sums of what `HEARD` names, and the number of
+    pairs, go to `heard`."""
     import torch
 
+    from trivium.loss.preference import tied
     from trivium.rl.reference import answer_log_likelihoods
 
     def objective(policy: Transformer, batch: DpoBatch) -> Tensor:
@@ -182,7 +176,10 @@ def objective_of(
         change = found - known
         gains = change / lengths if settings.by_token else change
         margins = gains[pairs.chosen] - gains[pairs.rejected]  # (N,)
-        loss = loss_of(margins, settings)
+        loss = loss_of(margins, settings, ties)
+        if len(pairs.ties):
+            one, other = (settings.beta * gains[pairs.ties]).unbind(dim=1)  # (., 2) -> two of (.,)
+            loss = loss + tied(one, other, ties)
         if settings.nll_weight:
             loss = loss - settings.nll_weight * (found[pairs.chosen] / lengths[pairs.chosen]).sum()
         told = [margins, (margins > 0).float(), change[pairs.chosen], change[pairs.rejected], torch.ones_like(margins)]
@@ -192,14 +189,15 @@ def objective_of(
     return objective
 
 
-def loss_of(margins: Tensor, settings: DpoSettings) -> Tensor:
-    """The summed loss of margins (N,) that the settings ask for."""
+def loss_of(margins: Tensor, settings: DpoSettings, ties: float = 0.0) -> Tensor:
+    """The summed loss of margins (N,) that the settings ask for, where ties weigh `ties`."""
     from trivium.loss.preference import identity_preference, robust_preference, sigmoid_preference
 
     if settings.loss == "ipo":
         return identity_preference(margins, settings.beta)
-    form = robust_preference if settings.loss == "robust" else sigmoid_preference
-    return form(margins, settings.beta, settings.label_smoothing)
+    if settings.loss == "robust":
+        return robust_preference(margins, settings.beta, settings.label_smoothing)
+    return sigmoid_preference(margins, settings.beta, settings.label_smoothing, ties)
 
 
 def preferred(requests: Sequence[Judged], known: Sequence[Tensor], tuning: Tuning, settings: DpoSettings) -> list[int]:
@@ -217,15 +215,6 @@ def preferred(requests: Sequence[Judged], known: Sequence[Tensor], tuning: Tunin
             gains = [gain / length for gain, length in zip(gains, lengths, strict=True)]
         right.append(sum(gains[better] > gains[worse] for better, worse in request.pairs))
     return right
-
-
-def fallen(change: float) -> str:
-    """What a note says where the chosen answers have become much less likely."""
-    return (
-        f"the chosen answers have become {-change:.1f} nats less likely than before, on average. Their distance from the "
-        "rejected ones is what is trained, so some of that is usual; this much means that other answers, which nobody judged, "
-        "become likely. Raise beta or nll_weight, or lower optimizer.adam_learning_rate"
-    )
 
 
 def summary_of(requests: dict[str, list[Judged]], right: Sequence[int], context: Context) -> dict[str, Any]:

@@ -72,7 +72,7 @@ def run(settings: RewardSettings, context: Context) -> dict[str, Any]:
     from trivium.model.folder import load
     from trivium.rl.gate import FILE
     from trivium.rl.judgements import load_judged
-    from trivium.rl.pairs import Judged
+    from trivium.rl.pairs import Judged, tie_weight
     from trivium.rl.probes import Spoiler
     from trivium.rl.rewards import normaliser_of, save_normaliser
     from trivium.tokenizer import Tokenizer
@@ -170,13 +170,6 @@ def batch_of(
         request = train[numbers[place]]
         found.append(spoiler.spoiled(request, random) if random.random() < settings.degenerate_share else request)
     return pair_batch(found, pad)
-
-
-def tie_weight(train: Sequence[Judged]) -> float:
-    """v of Davidson's model: v / (2 + v) is the share of ties among the comparisons; 0 where there are none."""
-    ties, pairs = sum(len(one.ties) for one in train), _pairs(train)
-    share = ties / (ties + pairs + 1)  # as if one pair more had been told apart: v is finite where none was
-    return 2 * share / (1 - share)
 
 
 def loss_of(scorer: Transformer, batch: PairBatch, settings: RewardSettings, ties: float = 0.0) -> Tensor:
