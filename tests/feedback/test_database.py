@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +17,7 @@ from tests.feedback.shop import LEFT, TIE, person, rate_all, say, state, stock
 from trivium.base.errors import RunError, UserError
 from trivium.feedback import answers, assignments, items, plan
 from trivium.feedback.backup import back_up
-from trivium.feedback.database import Database
+from trivium.feedback.database import Database, Work
 from trivium.feedback.raters import find_rater
 
 
@@ -118,3 +122,58 @@ def test_a_connection_that_was_cut_while_it_was_idle_is_replaced(
         assert work.value(f"{cut} AND backend_type = 'client backend'") >= 1
     other.close()
     assert state(database).items == 3
+
+
+def test_who_waits_for_a_turn_shares_the_next_one(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, go, turns = threading.Event(), threading.Event(), []
+    writing = database.writing
+
+    def counted() -> AbstractContextManager[Work]:
+        turns.append(1)
+        return writing()
+
+    monkeypatch.setattr(database, "writing", counted)
+
+    def first(work: Work) -> str:
+        begun.set()
+        assert go.wait(30)
+        return "first"
+
+    def another(number: int) -> Callable[[Work], int]:
+        def put(work: Work) -> int:
+            plan.put(work, f"job/{number}", str(number))
+            return number
+
+        return put
+
+    with ThreadPoolExecutor(8) as pool:
+        slow = pool.submit(database.together, first)
+        assert begun.wait(30)
+        others = [pool.submit(database.together, another(number)) for number in range(6)]
+        late = time.monotonic() + 30
+        while len(database._waiting) < 6 and time.monotonic() < late:
+            time.sleep(0.01)
+        go.set()
+        assert slow.result() == "first" and [one.result() for one in others] == list(range(6))
+    assert len(turns) == 2  # the slow one's, and one for all who waited
+    with database.reading() as work:
+        assert [plan.get(work, f"job/{number}") for number in range(6)] == list("012345")
+
+
+def test_one_of_several_that_share_a_turn_may_fail_alone(database: Database) -> None:
+    def fails(work: Work) -> None:
+        plan.put(work, "failed", "half of it")
+        raise ZeroDivisionError
+
+    def job(name: str) -> tuple[Callable[[Work], None], Future[None]]:
+        return (fails if name == "fails" else lambda work: plan.put(work, name, "done")), Future()
+
+    names = ("before", "fails", "after")
+    database._waiting = [job(name) for name in names]
+    futures = [future for _, future in database._waiting]
+    database._do_waiting()
+    assert [type(future.exception()) for future in futures] == [type(None), ZeroDivisionError, type(None)]
+    with database.reading() as work:
+        assert [plan.get(work, name) for name in ("before", "failed", "after")] == ["done", None, "done"]
+    with pytest.raises(ZeroDivisionError):
+        database.together(fails)

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from trivium.base.errors import UserError
 from trivium.feedback.assignments import Task, read_task
 from trivium.feedback.database import Database, Work
-from trivium.feedback.items import item_of
+from trivium.feedback.items import PLAN, item_of
 from trivium.feedback.plan import LEASE, Plan, note, now, plan_of, read_plan, seconds
 from trivium.feedback.raters import Rater, pause
 from trivium.feedback.words import (
@@ -30,6 +30,7 @@ from trivium.feedback.words import (
 
 Kept = Literal["counted", "known", "late", "paused"]
 ID = re.compile(r"[A-Za-z0-9-]{8,64}")
+MOST_MILLISECONDS = 86_400_000  # that an answer is said to have taken: a day
 ROW = (
     "INSERT INTO answers (id, assignment, item, rater, purpose, verdict, category, value, shown, correct, milliseconds, at, "
     "live, supersedes) VALUES (:id, :assignment, :item, :rater, :purpose, :verdict, :category, :value, :shown, :correct, "
@@ -39,7 +40,7 @@ ROW = (
 # writes meanwhile.
 ASKED = (
     "SELECT items.*, state, assignments.shown, assignments.purpose, paused, sent.rater AS sent_by, "
-    "sent.assignment AS sent_to, (SELECT value FROM meta WHERE name = 'plan') AS plan FROM assignments "
+    f"sent.assignment AS sent_to, {PLAN} AS plan FROM assignments "
     "JOIN items ON items.id = assignments.item JOIN raters ON raters.id = assignments.rater "
     "LEFT JOIN answers AS sent ON sent.id = :answer WHERE assignments.id = :task AND assignments.rater = :rater"
 )
@@ -80,46 +81,60 @@ def record(
     """
     if not ID.fullmatch(answer_id):
         raise JudgementError(f"the answer's id {answer_id!r:.80} does not do; 8 to 64 letters, digits and dashes")
-    judgement = read_judgement(content)
-    with database.writing() as work:
-        row = work.row(ASKED, answer=answer_id, task=task_id, rater=rater.id)
-        if row and (row["sent_by"], row["sent_to"]) == (rater.id, task_id):
-            return "known"
-        if row is None or row["sent_by"] is not None:
-            raise UnknownTaskError("this item was not given to you, or is not known here; load the next one")
-        if row["state"] not in ("open", "expired"):
-            raise AnsweredError("you answered this item already, perhaps in another tab; the first answer is kept")
-        task = Task(task_id, item_of(row), tuple(json.loads(row["shown"])), row["purpose"], row["answered"])
-        _check_places(judgement, len(task.shown))
-        own = reordered(judgement, task.shown)
-        check_judgement(own, task.item.kind, task.item.responses, task.item.axes)
-        kept = _kept(row)
-        work.change(
-            ROW,
-            id=answer_id,
-            assignment=task_id,
-            item=row["id"],
-            rater=rater.id,
-            purpose=task.purpose,
-            verdict=own.verdict,
-            category=category(own),
-            value=own.model_dump_json(exclude_none=True, ensure_ascii=True),
-            shown=row["shown"],
-            correct=_is_correct(own, task),
-            milliseconds=None if milliseconds is None else max(0, min(int(milliseconds), 86_400_000)),
-            at=now(),
-            live=int(kept == "counted"),
-            supersedes=None,
-        )
-        skipped, plan = own.verdict == "skip", plan_of(row["plan"])
-        state = "late" if kept != "counted" else "skipped" if skipped else "done"
-        work.change("UPDATE assignments SET state = :state WHERE id = :task", state=state, task=task_id)
-        if task.purpose == "main" and (kept == "counted" or row["state"] == "open"):
-            counted = int(kept == "counted")
-            held = -int(row["state"] == "open")
-            _book(work, row["id"], plan, answered=counted * (not skipped), skipped=counted * skipped, held=held)
-        if task.purpose == "gold" and rater.role == "rater":
-            _watch(work, rater, plan)
+    taken = None if milliseconds is None else max(0, min(int(milliseconds), MOST_MILLISECONDS))
+    sent = _Sent(answer_id, task_id, read_judgement(content), taken)
+    return database.together(lambda work: _recorded(work, rater, sent))
+
+
+@dataclass(frozen=True)
+class _Sent:
+    """What came from a rater, before it is looked at beside the item."""
+
+    id: str
+    task: str
+    judgement: Judgement
+    milliseconds: int | None
+
+
+def _recorded(work: Work, rater: Rater, sent: _Sent) -> Kept:
+    row = work.row(ASKED, answer=sent.id, task=sent.task, rater=rater.id)
+    if row and (row["sent_by"], row["sent_to"]) == (rater.id, sent.task):
+        return "known"
+    if row is None or row["sent_by"] is not None:
+        raise UnknownTaskError("this item was not given to you, or is not known here; load the next one")
+    if row["state"] not in ("open", "expired"):
+        raise AnsweredError("you answered this item already, perhaps in another tab; the first answer is kept")
+    task = Task(sent.task, item_of(row), tuple(json.loads(row["shown"])), row["purpose"], row["answered"])
+    _check_places(sent.judgement, len(task.shown))
+    own = reordered(sent.judgement, task.shown)
+    check_judgement(own, task.item.kind, task.item.responses, task.item.axes)
+    kept = _kept(row)
+    work.change(
+        ROW,
+        id=sent.id,
+        assignment=sent.task,
+        item=row["id"],
+        rater=rater.id,
+        purpose=task.purpose,
+        verdict=own.verdict,
+        category=category(own),
+        value=own.model_dump_json(exclude_none=True, ensure_ascii=True),
+        shown=row["shown"],
+        correct=_is_correct(own, task),
+        milliseconds=sent.milliseconds,
+        at=now(),
+        live=int(kept == "counted"),
+        supersedes=None,
+    )
+    skipped, plan = own.verdict == "skip", plan_of(row["plan"])
+    state = "late" if kept != "counted" else "skipped" if skipped else "done"
+    work.change("UPDATE assignments SET state = :state WHERE id = :task", state=state, task=sent.task)
+    if task.purpose == "main" and (kept == "counted" or row["state"] == "open"):
+        counted = int(kept == "counted")
+        held = -int(row["state"] == "open")
+        _book(work, row["id"], plan, answered=counted * (not skipped), skipped=counted * skipped, held=held)
+    if task.purpose == "gold" and rater.role == "rater":
+        _watch(work, rater, plan)
     return kept
 
 

@@ -16,13 +16,20 @@ from typing import Any
 
 from trivium.base.seeds import derive, python_random
 from trivium.feedback.database import Database, Work
-from trivium.feedback.items import NEEDED, current_round, is_closed, item_of
-from trivium.feedback.plan import LEASE, Plan, now, read_plan, seconds
-from trivium.feedback.raters import AccessError, Rater, find_rater
+from trivium.feedback.items import CLOSED, NEEDED, PLAN, ROUND, item_of
+from trivium.feedback.plan import LEASE, Plan, now, plan_of, seconds
+from trivium.feedback.raters import AccessError, Rater, find_rater, rater_of
 from trivium.feedback.words import Item, as_text
 
 LOOKED_AT = 64  # of the items that come first, among which a rater's own order chooses
 SCARCE = 4  # while there are fewer than this for each one asked for, raters take them one by one
+# All that a choice of items rests on but the items, in one query; `given` is how many the rater has had, `late` how many items
+# are with someone whose time is over.
+FACTS = (
+    f"SELECT raters.*, {ROUND} AS round, {CLOSED} AS closed, {PLAN} AS plan, (SELECT count(*) FROM assignments WHERE rater = "
+    "raters.id) AS given, (SELECT count(*) FROM assignments WHERE state = 'open' AND lease < :now) AS late FROM raters "
+    "WHERE raters.id = :rater"
+)
 REPEAT_AFTER = 5  # answers between a pair and its swapped repetition, at least
 
 
@@ -44,33 +51,36 @@ class Task:
 
 def take(database: Database, rater: Rater, count: int = 1) -> list[Task]:
     """Up to `count` tasks for the rater: first what they hold already. Raises AccessError where they are paused."""
-    with database.writing() as work:
-        known = find_rater(work, rater.id)
-        if known.paused:
-            raise AccessError(f"rating is paused for you: {known.paused}; what you rated is kept")
-        round_number = current_round(work)
-        if is_closed(work, round_number):
-            return []
+    return database.together(lambda work: _taken(work, rater, count))
+
+
+def _taken(work: Work, rater: Rater, count: int) -> list[Task]:
+    facts = work.row(FACTS, rater=rater.id, round=None, now=seconds())
+    known = find_rater(work, rater.id) if facts is None else rater_of(facts)
+    if known.paused:
+        raise AccessError(f"rating is paused for you: {known.paused}; what you rated is kept")
+    if facts is None or facts["closed"] == "yes":
+        return []
+    if facts["late"]:
         expire(work)
-        held = work.rows(
-            "SELECT id FROM assignments WHERE rater = :rater AND state = 'open' ORDER BY at, id", rater=rater.id
+    held = work.rows(
+        "SELECT id FROM assignments WHERE rater = :rater AND state = 'open' ORDER BY at, id", rater=rater.id
+    )
+    if held:
+        work.change(
+            "UPDATE assignments SET lease = :lease WHERE rater = :rater AND state = 'open'",
+            lease=seconds() + LEASE,
+            rater=rater.id,
         )
-        if held:
-            work.change(
-                "UPDATE assignments SET lease = :lease WHERE rater = :rater AND state = 'open'",
-                lease=seconds() + LEASE,
-                rater=rater.id,
-            )
-        tasks = [read_task(work, row["id"]) for row in held[:count]]
-        if len(tasks) < count:
-            tasks += _new_tasks(work, known, count - len(tasks), round_number)
-        return tasks
+    tasks = [read_task(work, row["id"]) for row in held[:count]]
+    if len(tasks) < count:
+        tasks += _new_tasks(work, known, count - len(tasks), facts)
+    return tasks
 
 
-def _new_tasks(work: Work, rater: Rater, count: int, round_number: int) -> list[Task]:
-    plan = read_plan(work)
+def _new_tasks(work: Work, rater: Rater, count: int, facts: Mapping[str, Any]) -> list[Task]:
+    plan, round_number, before = plan_of(facts["plan"]), int(facts["round"]), int(facts["given"])
     needed = _needed(work, rater, round_number)
-    before = int(work.value("SELECT count(*) FROM assignments WHERE rater = :rater", rater=rater.id))
     tasks: dict[int, Task] = {}
     mains: dict[int, str] = {}
     for number in range(before, before + min(count, max(1, len(needed) // SCARCE))):

@@ -3,7 +3,8 @@
 Writers take turns. SQLite has one writer anyway: `BEGIN IMMEDIATE` takes its lock at once (a transaction that reads first
 and writes later would fail instead of waiting), and a lock in this process spares its writers SQLite's sleeping. On
 PostgreSQL an advisory lock does the same, so what holds for one holds for the other. A commit is on the disk when
-`writing` ends: what was acknowledged survives a kill and a power cut.
+`writing` ends: what was acknowledged survives a kill and a power cut. Who waits for a turn meanwhile can share the next one
+(`together`), and with it the wait for the disk.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ import contextlib
 import functools
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from trivium.base.errors import MissingExtra, RunError, UserError
 from trivium.feedback.schema import FORMAT, SCHEMA
@@ -22,6 +24,7 @@ from trivium.feedback.schema import FORMAT, SCHEMA
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
+Result = TypeVar("Result")
 ONE_WRITER = 0x7472_6976  # PostgreSQL's advisory lock of this number
 IDLE = 10.0  # seconds after which a connection to PostgreSQL is asked whether it is still there before it is used
 # Both at once, or every answer waits for one more reply while no other can be written. The lock comes before the first
@@ -81,6 +84,8 @@ class Database:
         """Open the database, and make its tables where they are missing. A path is a SQLite file."""
         self.engine, self.kind = _engine(address)
         self._turn = threading.Lock() if self.kind == "sqlite" else contextlib.nullcontext()
+        self._guard, self._leading = threading.Lock(), threading.Lock()
+        self._waiting: list[tuple[Callable[[Work], Any], Future[Any]]] = []
         with self.writing() as work:
             _prepare(work, self.kind, self.name)
 
@@ -95,11 +100,11 @@ class Database:
         with self._told(), self.engine.connect() as connection, connection.begin():
             yield Work(connection)
 
-    def look_up(self, statement: str, **values: Any) -> dict[str, Any] | None:
-        """The first row of one query, None where there is none; without a transaction, so it costs one reply."""
+    @contextlib.contextmanager
+    def looking(self) -> Iterator[Work]:
+        """Queries that need not see one state of everything: each costs one reply, and none for a transaction."""
         with self._told(), self.engine.connect() as connection:
-            connection = connection.execution_options(trivium_alone=True)
-            return Work(connection).row(statement, **values)
+            yield Work(connection.execution_options(trivium_alone=True))
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[Work]:
@@ -108,6 +113,37 @@ class Database:
             connection = connection.execution_options(trivium_writes=True)
             with connection.begin():
                 yield Work(connection)
+
+    def together(self, job: Callable[[Work], Result]) -> Result:
+        """What `job` returns, done in a transaction that changes things, with the jobs of other threads that waited as well: the
+        disk is waited for once. Where one of them raises, all begin again, each in a transaction of its own."""
+        mine: Future[Result] = Future()
+        with self._guard:
+            self._waiting.append((job, mine))
+        with self._leading:
+            if not mine.done():  # else one who was before us took our job along
+                self._do_waiting()
+        return mine.result()
+
+    def _do_waiting(self) -> None:
+        with self._guard:
+            jobs, self._waiting = self._waiting, []
+        try:
+            self._do(jobs)
+        except Exception as error:
+            for job, future in jobs:
+                try:
+                    if len(jobs) == 1:
+                        raise error
+                    self._do([(job, future)])
+                except Exception as own:
+                    future.set_exception(own)
+
+    def _do(self, jobs: Sequence[tuple[Callable[[Work], Any], Future[Any]]]) -> None:
+        with self.writing() as work:
+            found = [job(work) for job, _ in jobs]
+        for (_, future), value in zip(jobs, found, strict=True):
+            future.set_result(value)
 
     def close(self) -> None:
         """Give the connections back."""

@@ -7,6 +7,7 @@ works once, and a new one for the same person ends the older ones.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -63,7 +64,7 @@ def ensure_rater(work: Work, name: str, role: Role | None = None) -> Rater:
         note(work, row["id"], "joined the list", role=row["role"])
     elif role is not None and row["role"] != role:
         raise UserError(f"'{kept}' is there as {row['role']}; leave the role away or choose another name")
-    return _rater(row)
+    return rater_of(row)
 
 
 def find_rater(work: Work, given: str) -> Rater:
@@ -72,12 +73,12 @@ def find_rater(work: Work, given: str) -> Rater:
     if row is None:
         names = [line["name"] for line in work.rows("SELECT name FROM raters ORDER BY name LIMIT 20")]
         raise UserError(f"there is no rater {given!r:.100}; there are: {', '.join(names) or 'none yet'}")
-    return _rater(row)
+    return rater_of(row)
 
 
 def list_raters(work: Work) -> list[Rater]:
     """Everyone, by name."""
-    return [_rater(row) for row in work.rows("SELECT * FROM raters ORDER BY name")]
+    return [rater_of(row) for row in work.rows("SELECT * FROM raters ORDER BY name")]
 
 
 def pause(work: Work, rater: Rater, reason: str | None, who: str) -> None:
@@ -134,12 +135,13 @@ def sign_in(database: Database, token: str) -> tuple[str, Rater]:
 
 def session_of(database: Database, token: str) -> Session | None:
     """Who is signed in with this token, None where nobody is."""
-    row = database.look_up(
-        "SELECT raters.*, csrf FROM sessions JOIN raters ON raters.id = rater WHERE hash = :hash AND expires > :now",
-        hash=_hash(token),
-        now=seconds(),
-    )
-    return None if row is None else Session(_rater(row), row["csrf"])
+    with database.looking() as work:
+        row = work.row(
+            "SELECT raters.*, csrf FROM sessions JOIN raters ON raters.id = rater WHERE hash = :hash AND expires > :now",
+            hash=_hash(token),
+            now=seconds(),
+        )
+    return None if row is None else Session(rater_of(row), row["csrf"])
 
 
 def sign_out(work: Work, rater: Rater, who: str) -> None:
@@ -149,7 +151,8 @@ def sign_out(work: Work, rater: Rater, who: str) -> None:
     note(work, who, "signed out everywhere", rater=rater.id)
 
 
-def _rater(row: dict[str, object]) -> Rater:
+def rater_of(row: Mapping[str, object]) -> Rater:
+    """A row of the table as a rater."""
     role = next(role for role in ROLES if role == row["role"])
     return Rater(str(row["id"]), str(row["name"]), role, None if row["paused"] is None else str(row["paused"]))
 

@@ -231,7 +231,7 @@ def _add_rating(app: "FastAPI", site: Site) -> None:
     def take(body: TakeBody, request: Request) -> Response:
         rater = session_in(site, request).rater
         tasks = assignments.take(site.database, rater, body.count)
-        with site.database.reading() as work:
+        with site.database.looking() as work:
             status = items.status(work)
             mine = work.value(
                 "SELECT count(*) FROM answers WHERE rater = :id AND live = 1 AND purpose <> 'import'", id=rater.id
