@@ -4,7 +4,8 @@
 
 Both sides start from the model that benchmarks/sides/rl_task.py tunes on answers of a few words, most of which end early (the
 limit is 40 tokens), at 0.4 and at 3.2 million weights: what is saved by not computing what nobody needs shows there.
-`grpo_fixed_vs_trl` takes that away: all answers have 96 tokens, and are scored like those that ended. A side is a process of
+`grpo_fixed_vs_trl` takes that away: all answers have 96 tokens, and are scored like those that ended. Both sides compute in
+float32, as ours always does where it aligns; `grpo_fixed_vs_trl_bf16` leaves TRL its own default. A side is a process of
 its own; the first steps are left out, and the samples of the others over the seconds from the end of one step to that of the
 next count, logging included. The reward is the same function on both sides: an answer that met the limit earns -2.
 
@@ -70,7 +71,12 @@ ROWS = (
     ),
     Row(
         "grpo_fixed_vs_trl", ("rl_trivium", "--method", "grpo", "--fixed"), ("rl_trl", "--method", "grpo", "--fixed"),
-        "1.16.0", "3M", 1.2, 2.0, 4, "3.2M, every answer has 96 tokens", numbers=GRPO | {"limit": 96},
+        "1.16.0", "3M", 1.2, 2.0, 4, "3.2M, every answer has 96 tokens, both in float32", numbers=GRPO | {"limit": 96},
+    ),
+    Row(
+        "grpo_fixed_vs_trl_bf16", ("rl_trivium", "--method", "grpo", "--fixed"),
+        ("rl_trl", "--method", "grpo", "--fixed", "--bf16"), "1.16.0", "3M", None, None, 4,
+        "the same, TRL in its default precision (bfloat16 by autocast), ours in float32 as always", numbers=GRPO | {"limit": 96},
     ),
     Row(
         "ppo_vs_trl", ("rl_trivium", "--method", "ppo"), ("rl_trl", "--method", "ppo"), "1.9.2", "0.4M",

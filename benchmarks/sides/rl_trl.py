@@ -54,7 +54,7 @@ def grpo(given: argparse.Namespace, clock: Clock) -> None:
     arguments = GRPOConfig(
         output_dir=str(given.work),
         use_cpu=True,
-        bf16=False,
+        bf16=given.bf16,
         per_device_train_batch_size=given.samples,
         num_generations=given.group,
         max_completion_length=given.limit,
@@ -150,6 +150,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--method", choices=["grpo", "ppo"], required=True)
     parser.add_argument("--fixed", action="store_true")
+    parser.add_argument("--bf16", action="store_true", help="GRPO in TRL's default precision, not in float32")
     for name in ("steps", "samples", "group", "limit", "threads", "seed"):
         parser.add_argument(f"--{name}", type=int, required=True)
     parser.add_argument("--rate", type=float, required=True)

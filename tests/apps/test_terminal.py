@@ -70,6 +70,17 @@ def test_texts_cannot_touch_the_screen(database: Database) -> None:
     assert visible("naïve 東京 🙂\n\tx") == "naïve 東京 🙂\n\tx"
 
 
+def test_of_a_very_long_text_the_beginning_is_shown_until_all_is_asked_for(database: Database) -> None:
+    stock(database, 0)
+    long = "word " * 200_000 + "the end"
+    with database.writing() as work:
+        items.offer(work, [Item("pair", (Message("user", "r"),), (Response(long), Response("b")))])
+    _, shown = typed(database, "q")
+    assert len(shown) < 6_000 and f"({len(long) - 4_000:,} more characters: v)" in shown
+    _, shown = typed(database, "v", "q")
+    assert shown.count("the end") == 1
+
+
 def test_an_answer_that_does_not_fit_is_told_and_asked_again(database: Database) -> None:
     stock(database, 1)
     text = pair(0).responses[0].text

@@ -28,7 +28,8 @@ ASK = {
     "ranking": "letters from best to worst, = for equals, for example B A=C; b all bad",
     "likert": "points from 1 to 7 for {axes}, for example 6 4",
 }
-MORE = "s REASON skip, e rewrite, u undo, g guidelines, q quit"
+MORE = "s REASON skip, e rewrite, v whole texts, u undo, g guidelines, q quit"
+MOST = 4_000  # characters of a text that are shown unasked: more would scroll the rest away
 
 
 class Session:
@@ -60,10 +61,10 @@ class Session:
             count += 1
             task = None
 
-    def _show(self, task: Task) -> None:
-        turns = [f"{message.role}: {visible(message.content)}" for message in task.item.prompt]
+    def _show(self, task: Task, most: int | None = MOST) -> None:
+        turns = [f"{message.role}: {beginning(message.content, most)}" for message in task.item.prompt]
         shown = [
-            f"[{LETTERS[place]}]\n{visible(one['text'])}{'  (cut off)' if one['cut'] else ''}"
+            f"[{LETTERS[place]}]\n{beginning(one['text'], most)}{'  (cut off)' if one['cut'] else ''}"
             for place, one in enumerate(task.texts)
         ]
         self._write("\n" + "-" * 60 + "\n" + "\n\n".join([*turns, *shown]) + "\n")
@@ -83,6 +84,9 @@ class Session:
                     self._write(visible(plan.guidelines(work)))
             elif word == "e":
                 rewritten = self._rewrite(task)
+            elif word == "v":
+                self._show(task, None)
+                self._write(how)
             else:
                 content = judgement(word, task)
                 if content is None:
@@ -113,6 +117,12 @@ class Session:
             lines.append(line)
         self._write("kept; it goes with your choice")
         return {"corrects": place, "correction": "\n".join(lines)}
+
+
+def beginning(text: str, most: int | None) -> str:
+    """A text as it may be shown, up to `most` characters of it, and how many more there are."""
+    rest = 0 if most is None else max(0, len(text) - most)
+    return visible(text[: len(text) - rest]) + (f" ... ({rest:,} more characters: v)" if rest else "")
 
 
 def judgement(word: str, task: Task) -> dict[str, Any] | None:
