@@ -19,7 +19,7 @@ from trivium.loss.advantages import spread_out
 from trivium.loss.policy import kl_to_reference
 from trivium.rl.players import Players
 from trivium.rl.prompts import Prompt
-from trivium.rl.rollouts import Group, answer_log_probabilities, concatenate, mismatch, sample_groups, select
+from trivium.rl.rollouts import Group, Mismatch, answer_log_probabilities, concatenate, mismatch, sample_groups, select
 from trivium.rl.settings import PolicySettings
 
 CHECKED = 8  # answers of a step
@@ -111,13 +111,13 @@ def sequence_kl(group: Group, reference: Tensor) -> Tensor:
     return kl_to_reference(rollout.logprobs, reference, rollout.mask)
 
 
-def sampler_error(players: Players, group: Group, settings: PolicySettings) -> float:
-    """How far the sampler's log-probabilities are from the trainer's, in nats: the largest difference in a few answers, over
-    all processes. Before an update the two have the same weights."""
+def sampler_error(players: Players, group: Group, settings: PolicySettings) -> Mismatch:
+    """How far the sampler's log-probabilities are from the trainer's in a few answers, over all processes. Before an update the
+    two have the same weights."""
     part = _first(group.rollout, CHECKED)
     with torch.inference_mode():
-        difference = mismatch(part, answer_log_probabilities(players.policy, part, settings.temperature))
-    return players.team.largest(difference)
+        own = mismatch(part, answer_log_probabilities(players.policy, part, settings.temperature))
+    return Mismatch(players.team.largest(own.largest), players.team.largest(own.typical))
 
 
 def answer_figures(group: Group, rewards: Tensor, kl: Tensor, returns: Tensor) -> Tensor:

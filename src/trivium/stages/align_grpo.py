@@ -122,7 +122,7 @@ def learn(players: Players, settings: GrpoSettings, context: Context) -> None:
             norm = course.guards.step(step + 1, optimizer, rate_factor(step, settings.steps, settings.schedule))
         every = players.team.rows(answer_figures(group, rewards, kl, worth))
         figures = describe(every, settings.answers_per_prompt)
-        figures |= {"gradient_norm": norm, "mismatch": error, "refilled": refilled}
+        figures |= {"gradient_norm": norm, **error.figures(), "refilled": refilled}
         course.end(step, every[:, 0], figures | {name: value / settings.updates for name, value in tally.items()})
     course.leave()
 

@@ -142,7 +142,7 @@ def learn(players: Players, critic: Learner, settings: PpoSettings, context: Con
         figures = answers.describe(every, settings.answers_per_prompt)
         del figures["zero_spread"]  # nothing is compared inside a group
         leash.update(figures["kl"], len(every))
-        figures |= {"gradient_norm": norm, "mismatch": error, "kl_weight": weight}
+        figures |= {"gradient_norm": norm, **error.figures(), "kl_weight": weight}
         figures["explained"] = explained(columns, group, team)
         course.end(step, every[:, 0], figures | {name: value / settings.updates for name, value in tally.items()})
     course.leave()

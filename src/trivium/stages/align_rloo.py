@@ -90,7 +90,7 @@ def learn(players: Players, settings: AlignSettings, context: Context) -> None:
         norm = course.guards.step(step + 1, optimizer, rate_factor(step, settings.steps, settings.schedule))
         every = players.team.rows(answer_figures(group, rewards, kl, returns))
         figures = describe(every, settings.answers_per_prompt)
-        course.end(step, every[:, 0], figures | {"gradient_norm": norm, "mismatch": error})
+        course.end(step, every[:, 0], figures | {"gradient_norm": norm, **error.figures()})
     course.leave()
 
 
