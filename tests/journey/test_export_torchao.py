@@ -101,7 +101,8 @@ def test_a_model_that_answers_is_measured_on_answers_and_not_on_documents(tmp_pa
         turns = [Message("user", f"Say {row['answer']}."), Message("assistant", str(row["answer"]))]
         ids = words.render(turns).ids
         start = len(words.render(turns[:1], add_generation_prompt=True).ids)
-        logits = judge.model.logits(judge.model(torch.tensor([[words.end_of_text, *ids[:-1]]])))[0].log_softmax(-1)
+        with torch.no_grad():
+            logits = judge.model.logits(judge.model(torch.tensor([[words.end_of_text, *ids[:-1]]])))[0].log_softmax(-1)
         bits -= float(logits[torch.arange(start, len(ids)), torch.tensor(ids[start:])].sum()) / math.log(2)
         size += len(b"".join(words.pieces(ids[start:], keep_special=False)))
     assert told["bits_per_byte"]["before"]["value"] == pytest.approx(bits / size, rel=1e-4)
