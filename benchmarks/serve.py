@@ -9,10 +9,10 @@ cold start); prompts differ, about 32 tokens each, and answers are drawn at temp
 `serve_16_vs_1` is generated tokens a second of sixteen streams that run together over that of the same sixteen one after
 another, in turn. `serve_gap` is the 99th percentile over the median of the gaps between the pieces of a stream, sixteen
 running. `serve_memory_mb` is what the server's resident memory grew by from the first fifth of the requests to the last, of
-mixed kinds: streams after prompts of 1 to 200 words, several answers, vectors, refusals, callers who go. `serve_hostile` counts, of requests that
-schemathesis makes of the server's own description and of a list of bodies made by hand, those that were answered with a
-status of 500, not answered, or told a path of the machine. `serve_first_token_s` is from the start of the process to the
-first token that a caller has.
+mixed kinds: streams after prompts of 1 to 200 words, several answers, vectors, refusals, callers who go. `serve_hostile`
+counts, of requests that schemathesis makes of the server's own description and of a list of bodies made by hand, those that
+were answered with a status of 500, not answered, or told a path of the machine. `serve_first_token_s` is from the start of
+the process to the first token that a caller has.
 """
 
 from __future__ import annotations

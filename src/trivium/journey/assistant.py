@@ -32,8 +32,9 @@ BROKEN = "\ufffd"  # what a decoder shows for a character whose bytes have not a
 
 
 class Assistant:
-    """One stage's model and tokenizer. `answers` tells whether it was taught to answer or only continues text, `single` whether it
-    was taught single requests alone; `experts` are the tasks that the run was fine-tuned on. Raises UserError where a model that writes is asked for and there is none."""
+    """One stage's model and tokenizer. `answers` tells whether it was taught to answer or only continues text, `single` whether
+    it was taught single requests alone; `experts` are the tasks that the run was fine-tuned on. Raises UserError where a model
+    that writes is asked for and there is none."""
 
     def __init__(
         self,
