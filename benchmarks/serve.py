@@ -9,10 +9,10 @@ cold start); prompts differ, about 32 tokens each, and answers are drawn at temp
 `serve_16_vs_1` is generated tokens a second of sixteen streams that run together over that of the same sixteen one after
 another, in turn. `serve_gap` is the 99th percentile over the median of the gaps between the pieces of a stream, sixteen
 running. `serve_memory_mb` is what the server's resident memory grew by from the first fifth of the requests to the last, of
-mixed kinds: streams, several answers, vectors, refusals, callers who go. `serve_hostile` counts, of requests that
-schemathesis makes of the server's own description and of a list of bodies made by hand, those that were answered with a
-status of 500, not answered, or told a path of the machine. `serve_first_token_s` is from the start of the process to the
-first token that a caller has.
+mixed kinds: streams after prompts of 1 to 200 words, several answers, vectors, refusals, callers who go. `serve_hostile`
+counts, of requests that schemathesis makes of the server's own description and of a list of bodies made by hand, those that
+were answered with a status of 500, not answered, or told a path of the machine. `serve_first_token_s` is from the start of
+the process to the first token that a caller has.
 """
 
 from __future__ import annotations
@@ -148,14 +148,14 @@ def serving(model: Path, threads: int, *more: str) -> Iterator[Server]:
         end(process)
 
 
-def prompt(number: int) -> str:
-    """Words that no other prompt has in that order, about 32 tokens."""
-    return " ".join(random.Random(number).choices(WORDS, k=30))
+def prompt(number: int, words: int = 30) -> str:
+    """Words that no other prompt has in that order, about as many tokens and two more."""
+    return " ".join(random.Random(number).choices(WORDS, k=words))
 
 
-async def stream(port: int, model: str, number: int, tokens: int) -> tuple[int, list[float]]:
+async def stream(port: int, model: str, number: int, tokens: int, words: int = 30) -> tuple[int, list[float]]:
     """Tokens of one streamed answer, and when each piece of it came."""
-    body = {"model": model, "prompt": prompt(number), "max_tokens": tokens, "seed": number, "stream": True}
+    body = {"model": model, "prompt": prompt(number, words), "max_tokens": tokens, "seed": number, "stream": True}
     content = json.dumps({**body, "stream_options": {"include_usage": True}}).encode()
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     head = f"POST /v1/completions HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: {len(content)}\r\n"
@@ -201,11 +201,11 @@ def one_by_one(server: Server, model: str, first: int, tokens: int) -> float:
 def grown(server: Server, model: str, requests: int) -> float:
     """Megabytes by which the server's memory grew from the first fifth of so many requests to the last."""
     drawn = random.Random(0)
-    sizes: list[int] = []
+    held: list[int] = []
 
     async def batch(first: int) -> None:
-        lengths = [drawn.randint(1, 60) for _ in range(STREAMS - 4)]
-        await asyncio.gather(*(stream(server.port, model, first + at, size) for at, size in enumerate(lengths)))
+        sizes = [(drawn.randint(1, 60), drawn.randint(1, 200)) for _ in range(STREAMS - 4)]
+        await asyncio.gather(*(stream(server.port, model, first + at, *size) for at, size in enumerate(sizes)))
 
     for first in range(0, requests, STREAMS):
         asyncio.run(batch(first))
@@ -217,10 +217,10 @@ def grown(server: Server, model: str, requests: int) -> float:
         with socket.create_connection(("127.0.0.1", server.port)) as caller:
             caller.sendall(b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n" % len(gone))
             caller.sendall(b"Content-Type: application/json\r\n\r\n" + gone)
-        sizes.append(tree_memory(server.process.pid) or 0)
-    fifth = max(1, len(sizes) // 5)
-    tell(f"memory: {sizes[0] / 2**20:.0f} MB at first, {sizes[-1] / 2**20:.0f} MB after {requests} requests")
-    return (statistics.median(sizes[-fifth:]) - statistics.median(sizes[:fifth])) / 2**20
+        held.append(tree_memory(server.process.pid) or 0)
+    fifth = max(1, len(held) // 5)
+    tell(f"memory: {held[0] / 2**20:.0f} MB at first, {held[-1] / 2**20:.0f} MB after {requests} requests")
+    return (statistics.median(held[-fifth:]) - statistics.median(held[:fifth])) / 2**20
 
 
 def faults(server: Server, model: str, peer: str, examples: int) -> tuple[int, int]:

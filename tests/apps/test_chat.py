@@ -19,7 +19,7 @@ import pytest
 from trivium.apps.chat import Chat, talk
 from trivium.base.errors import RunError, UserError
 from trivium.base.words import Message
-from trivium.journey.assistant import Assistant
+from trivium.journey.assistant import Assistant, taught_single
 
 
 class Echo:
@@ -27,6 +27,7 @@ class Echo:
 
     def __init__(self, stage: str) -> None:
         self.stage, self.answers, self.writes = stage, stage != "pretrain", not stage.startswith("finetune-")
+        self.single = stage == "single"
         self.given: list[Any] = []
 
     def stream(self, said: list[Message], *, temperature: float, seed: int, max_new_tokens: int = 256) -> Iterator[str]:
@@ -121,6 +122,21 @@ def test_a_model_that_only_continues_is_not_given_the_conversation_and_is_not_gr
     assert [given[0] for given in loader.made[0].given] == [["one"], ["two"]]
     assert loader.made[0].given[0][1] > 0
     assert Chat(loader, "pretrain", 0.0).temperature == 0.0
+
+
+def test_a_model_that_was_taught_single_requests_is_asked_each_on_its_own(tmp_path: Path) -> None:
+    loader = Loader()
+    chat = Chat(loader, "single")
+    assert "taught single requests" in chat.greeting()
+    assert ["".join(chat.answer(text)) for text in ("one", "two")] == ["you said one", "you said two"]
+    assert [given[0] for given in loader.made[0].given] == [["one"], ["two"]]
+    told = tmp_path / "gather" / "instructions" / "train.jsonl"
+    assert not taught_single(tmp_path)
+    told.parent.mkdir(parents=True)
+    turns = [{"role": role, "content": "x"} for role in ("system", "user", "assistant", "user", "assistant")]
+    for rows, single in (([turns[:3], turns[1:3]], True), ([turns[1:3], turns], False)):
+        told.write_text("".join(json.dumps({"messages": row}) + "\n" for row in rows))
+        assert taught_single(tmp_path) is single
 
 
 def test_one_prompt_is_answered_once(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tests.evaluate.small import SHAPE, tokenizer
 from tests.model.shapes import random_model
 from tests.model.variants import any_model, shape_of
 from trivium.base.errors import CheckpointError, UserError
+from trivium.base.words import Message
 from trivium.evaluate.likelihood import load_judge
 from trivium.model.folder import save
 from trivium.train.record import save_model_folder
@@ -79,6 +81,31 @@ def test_a_head_that_no_published_class_has_comes_along(tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_text(TEXT, encoding="utf-8")
     told = exported.export_torchao(tmp_path / "model", tmp_path / "small", 8, tmp_path / "text.txt")
     assert told["bits_per_byte"]["added"]["items"] == 3
+
+
+def test_a_model_that_answers_is_measured_on_answers_and_not_on_documents(tmp_path: Path) -> None:
+    words = tokenizer().with_chat()
+    model = random_model(replace(SHAPE, vocab_size=words.vocab_size))
+    rows = [
+        {"messages": [{"role": "user", "content": f"Say {one}."}], "answer": one, "level": "own", "verifiable": True}
+        for one in ("a fox", "an owl")
+    ]
+    (tmp_path / "gather" / "instructions").mkdir(parents=True)
+    (tmp_path / "gather" / "instructions" / "heldout.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
+    save_model_folder(model, words, tmp_path / "align")
+    told = exported.export_torchao(tmp_path / "align", tmp_path / "small", 8, tmp_path)
+    assert told["measured_on"] == "the right answers to its held-out instructions"
+    judge = load_judge(tmp_path / "align", "cpu")
+    bits, size = 0.0, 0
+    for row in rows:
+        turns = [Message("user", f"Say {row['answer']}."), Message("assistant", str(row["answer"]))]
+        ids = words.render(turns).ids
+        start = len(words.render(turns[:1], add_generation_prompt=True).ids)
+        with torch.no_grad():
+            logits = judge.model.logits(judge.model(torch.tensor([[words.end_of_text, *ids[:-1]]])))[0].log_softmax(-1)
+        bits -= float(logits[torch.arange(start, len(ids)), torch.tensor(ids[start:])].sum()) / math.log(2)
+        size += len(b"".join(words.pieces(ids[start:], keep_special=False)))
+    assert told["bits_per_byte"]["before"]["value"] == pytest.approx(bits / size, rel=1e-4)
 
 
 def test_what_cannot_be_written_or_measured_is_said(tmp_path: Path) -> None:

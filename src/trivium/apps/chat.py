@@ -81,11 +81,11 @@ class Chat:
 
     def greeting(self) -> str:
         """What this is, and how to leave it."""
-        how = (
-            ""
-            if self.assistant.answers
-            else "; it has only been pre-trained, so it continues your text, it does not answer"
-        )
+        how = ""
+        if not self.assistant.answers:
+            how = "; it has only been pre-trained, so it continues your text, it does not answer"
+        elif self.assistant.single:
+            how = "; it was taught single requests, so it is asked each on its own, without what came before"
         return f"talking to {self.assistant.stage}{how}. /help lists commands, /quit ends."
 
     def answer(self, text: str) -> Iterator[str]:
@@ -93,11 +93,12 @@ class Chat:
         seed = derive(self._seed, "chat", self._turn)
         system = [Message("system", self._system)] if self._system else []
         said = [*self._messages, Message("user", text)]
+        given = said[-1:] if self.assistant.single else said
         pieces = []
         self._last = text
         self._turn += 1
         how = {"max_new_tokens": self._most, "temperature": self.temperature}
-        for piece in self.assistant.stream([*system, *said], seed=seed, **how):  # type: ignore[arg-type]
+        for piece in self.assistant.stream([*system, *given], seed=seed, **how):  # type: ignore[arg-type]
             pieces.append(piece)
             yield piece
         if self.assistant.answers:

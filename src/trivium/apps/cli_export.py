@@ -90,5 +90,5 @@ def _quantise(folder: Path, target: Path, bits: int, text: Path | None) -> None:
     before, after, more = (made["bits_per_byte"][name] for name in ("before", "after", "added"))
     print(
         f"bits per byte {before['value']:.4f} before, {after['value']:.4f} after: {more['value']:+.4f} "
-        f"({more['low']:+.4f} to {more['high']:+.4f}), on {more['items']} documents"
+        f"({more['low']:+.4f} to {more['high']:+.4f}), on {more['items']} texts: {made['measured_on']}"
     )

@@ -6,7 +6,9 @@ longer than the model can read lose their oldest turns, never the system message
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, cast, get_args
 
@@ -25,17 +27,25 @@ if TYPE_CHECKING:
 Conversation = str | Sequence[Message | Mapping[str, str]]
 ROLES = get_args(Role)
 LONGEST = 256  # tokens of an answer, where nothing else is said
+LOOKED_AT = 500  # conversations
 BROKEN = "\ufffd"  # what a decoder shows for a character whose bytes have not all come yet
 
 
 class Assistant:
-    """One stage's model and tokenizer. `answers` tells whether it was taught to answer or only continues text; `experts` are
-    the tasks that the run was fine-tuned on. Raises UserError where a model that writes is asked for and there is none."""
+    """One stage's model and tokenizer. `answers` tells whether it was taught to answer or only continues text, `single` whether
+    it was taught single requests alone; `experts` are the tasks that the run was fine-tuned on. Raises UserError where a model
+    that writes is asked for and there is none."""
 
     def __init__(
-        self, stage: str, generator: Generator | None, *, answers: bool, experts: Experts | None = None
+        self,
+        stage: str,
+        generator: Generator | None,
+        *,
+        answers: bool,
+        experts: Experts | None = None,
+        single: bool = False,
     ) -> None:
-        self.stage, self.answers, self.experts = stage, answers, experts
+        self.stage, self.answers, self.experts, self.single = stage, answers, experts, single
         self._writer = generator
 
     @property
@@ -182,7 +192,7 @@ def load(
     if (run / "config.json").is_file() and not is_run(run):
         if stage is not None:
             raise RunError(f"{run}: this is a model folder, it has no stages; leave the stage away or give the run")
-        name, folder, experts = run.resolve().name, run, expert_at(run, device)
+        name, folder, experts, single = run.resolve().name, run, expert_at(run, device), False
     else:
         found = find_run(run, runs)
         experts = experts_of(found, device)
@@ -191,13 +201,24 @@ def load(
             experts = expert_at(folder, device)
         else:
             name, folder = model_of(found, stage)
+        single = taught_single(found)
     if not writes(folder):
         return Assistant(name, None, answers=False, experts=experts)
     from trivium.generate import load_generator
 
-    return Assistant(
-        name, load_generator(folder, device, precision=precision), answers=name != "pretrain", experts=experts
-    )
+    generator = load_generator(folder, device, precision=precision)
+    return Assistant(name, generator, answers=name != "pretrain", experts=experts, single=single)
+
+
+def taught_single(run: Path) -> bool:
+    """Whether the conversations that a run teaches are one request and one answer each, as far as its first ones tell: what came
+    before is then nothing that its models know what to do with."""
+    path = run / "gather" / "instructions" / "train.jsonl"
+    if not path.is_file():
+        return False
+    with open(path, encoding="utf-8") as lines:
+        first = [json.loads(line) for line in islice(lines, LOOKED_AT)]
+    return bool(first) and all(sum(turn["role"] == "user" for turn in row["messages"]) == 1 for row in first)
 
 
 def only_reads(folder: Path) -> bool:

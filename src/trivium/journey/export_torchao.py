@@ -5,7 +5,7 @@ nearest of 2^bits steps about zero: with 8 bits a scale for each row, with 4 bit
 Embeddings, heads and vectors stay as they are. torchao packs two weights of 4 bits into a byte only on GPUs with libraries of
 their own; here each takes a byte, so 4 bits tell what that precision would cost, and save no more than 8.
 
-Nothing is estimated: the written folder is read back, and both models are asked how likely they find the same documents.
+Nothing is estimated: the written folder is read back, and both models are asked how likely they find the same texts.
 """
 
 from __future__ import annotations
@@ -27,16 +27,19 @@ from torch import Tensor, nn
 
 from trivium.base.errors import DataError, MissingExtra, UserError
 from trivium.base.files import read_json, replacing_folder, write_atomic, write_json
+from trivium.base.words import Message
 from trivium.data.shards import Shard
+from trivium.evaluate.instructions import read_heldout
 from trivium.evaluate.intervals import ratio
 from trivium.evaluate.likelihood import Ask, Judge, load_judge
+from trivium.journey.graph import is_named
 from trivium.model.families import family_of
 from trivium.model.folder import OWN_WEIGHTS
 from trivium.model.weight_files import WEIGHTS, read_folder, write_weights
 from trivium.tokenizer import Tokenizer
 
 GROUP = 32
-DOCUMENTS = {True: 200, False: 20}  # measured on, of a decoder and of a masked model, which is asked token by token
+MOST = {True: 200, False: 20}  # texts measured on, of a decoder and of a masked model, which is asked token by token
 TOLD = "quantisation.json"
 FILES = (
     "generation_config.json",
@@ -46,19 +49,22 @@ FILES = (
     "README.md",
     OWN_WEIGHTS,
 )
-Documents = Sequence[tuple[Ask, int]]  # each with its bytes
+HELD_OUT, ANSWERS, GIVEN = "the run's held-out text", "the right answers to its held-out instructions", "a given text"
+Documents = Sequence[tuple[Ask, int]]  # each with the bytes of what is asked for
+Tokens = tuple[Sequence[int], Sequence[int]]  # of a text, and the places of those that are asked for
 
 
 def export_torchao(folder: Path, target: Path, bits: int, text: Path | None = None) -> dict[str, Any]:
     """Write the folder `target` with matrices in `bits` (8 or 4); what it costs, as `quantisation.json` in it holds it.
 
-    Measured on `text`: a run, whose held-out text is taken, or a file of text, paragraphs parted by empty lines. Raises
+    Measured on `text`: a run, whose held-out text is taken (for a model that was taught to answer: the right answers to its
+    held-out instructions), or a file of text, paragraphs parted by empty lines. Raises
     UserError for a model without a head over the vocabulary, a family whose matrices torchao does not know or a folder that
     is there, MissingExtra without the library.
     """
     _check(folder, target)
     judge = load_judge(folder, "cpu")
-    documents = _documents(judge, folder, text)
+    documents, measured_on = _documents(judge, folder, text)
     before = _bits_of(judge, documents)
     weights = read_folder(folder)
     small, metadata = _rounded(weights, _matrices(folder, weights), bits)
@@ -77,7 +83,7 @@ def export_torchao(folder: Path, target: Path, bits: int, text: Path | None = No
                 name: asdict(ratio(values, sizes))
                 for name, values in (("before", before), ("after", after), ("added", more))
             },
-            "measured_on": "the run's held-out text" if text is not None and text.is_dir() else "a given text",
+            "measured_on": measured_on,
             "megabytes_before": sum(tensor.nbytes for tensor in weights.values()) / 1e6,
             "megabytes": (part / WEIGHTS).stat().st_size / 1e6,
         }
@@ -179,23 +185,40 @@ def _copy_rest(folder: Path, target: Path) -> None:
             shutil.copyfile(folder / name, target / name)
 
 
-def _documents(judge: Judge, folder: Path, text: Path | None) -> Documents:
-    """What both models are asked for. Raises UserError where there is nothing to measure on."""
+def _documents(judge: Judge, folder: Path, text: Path | None) -> tuple[Documents, str]:
+    """What both models are asked for, and what that is. Raises UserError where there is nothing to measure on."""
     if text is None:
         raise UserError(
             f"{folder}: a model folder alone has no held-out text to measure on; give some with --text FILE"
         )
-    most = DOCUMENTS[judge.causal]
-    found = _of_run(text, judge.tokenizer, most) if text.is_dir() else _of_file(text, judge.tokenizer, most)
+    most, what = MOST[judge.causal], ANSWERS
+    found: list[Tokens] = []
+    if text.is_dir() and (folder.name in ("finetune", "align") or is_named(folder.name, "align")):
+        found = _answers_of(text, judge, most)
+    if not found:
+        plain = _of_run(text, judge.tokenizer, most) if text.is_dir() else _of_file(text, judge.tokenizer, most)
+        found, what = [(ids, range(len(ids))) for ids in plain], HELD_OUT if text.is_dir() else GIVEN
     asks = []
-    for ids in found:
+    for ids, places in found:
         kept = tuple(ids[: judge.room])
-        size = sum(map(len, judge.tokenizer.pieces(kept)))
+        asked = tuple(place for place in places if place < len(kept))
+        size = sum(map(len, judge.tokenizer.pieces([kept[place] for place in asked], keep_special=False)))
         if size:
-            asks.append((Ask(kept, tuple(range(len(kept)))), size))
+            asks.append((Ask(kept, asked), size))
     if not asks:
         raise UserError(f"{text}: holds no text to measure on; give another file with --text FILE")
-    return asks
+    return asks, what
+
+
+def _answers_of(run: Path, judge: Judge, most: int) -> list[Tokens]:
+    """Conversations that the run keeps out of training, and the places of what the assistant should say; none where it has
+    none, or one is longer than the model reads."""
+    found = []
+    for row in read_heldout(run / "gather" / "instructions" / "heldout.jsonl", most):
+        turns = [*row["messages"], {"role": "assistant", "content": row["answer"]}]
+        rendered = judge.tokenizer.render([Message(**turn) for turn in turns])
+        found.append((rendered.ids, [place for place, learned in enumerate(rendered.mask) if learned]))
+    return [(ids, places) for ids, places in found if len(ids) <= judge.room]
 
 
 def _of_run(run: Path, tokenizer: Tokenizer, most: int) -> list[list[int]]:

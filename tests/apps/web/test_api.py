@@ -47,11 +47,15 @@ def test_models_of_later_rounds_are_served_and_the_last_is_the_newest(run: Path,
     for number in (10, 2):
         shutil.copytree(run / "align", longer / "rounds" / str(number) / "align")
     (longer / "rounds" / "11" / "align").mkdir(parents=True)  # not finished
+    (longer / "gather" / "instructions").mkdir(parents=True)
+    turns = [*ASK, {"role": "assistant", "content": "No."}]
+    (longer / "gather" / "instructions" / "train.jsonl").write_text(json.dumps({"messages": turns}) + "\n")
     with serving(longer) as server:
         client = server.client()
         names = [model.id for model in client.models.list().data if not model.id.startswith("finetune-")]
         assert names == ["pretrain", "align", "rounds/2/align", "rounds/10/align"]
         assert client.models.retrieve(names[-1]).id == names[-1] == Client(server.port).get("/about")["newest"]
+        assert [client.models.retrieve(name).single for name in names] == [False, True, True, True]
         same = [client.chat.completions.create(model=name, messages=ASK, temperature=0) for name in names[1:]]
         assert len({found.choices[0].message.content for found in same}) == 1
 

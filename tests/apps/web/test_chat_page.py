@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -109,6 +111,25 @@ def test_a_conversation_goes_on_and_loses_its_oldest_turns_when_it_must(
     window.keyboard.press("Alt+n")
     assert window.locator("article").count() == 0 and window.locator("#welcome").is_visible()
     assert all("400" in line for line in heard)  # the browser's own note of the refusal
+
+
+def test_a_model_that_was_taught_single_requests_is_asked_each_on_its_own(
+    browser: Any, run: Path, tmp_path: Path, heard: list[str]
+) -> None:
+    taught = Path(shutil.copytree(run, tmp_path / "taught"))
+    (taught / "gather" / "instructions").mkdir(parents=True)
+    turns = [{"role": "user", "content": "Hi."}, {"role": "assistant", "content": "No."}]
+    (taught / "gather" / "instructions" / "train.jsonl").write_text(json.dumps({"messages": turns}) + "\n")
+    with serving(taught) as server:
+        window = window_of(browser, server, heard)
+        assert window.locator("#single").is_visible()
+        for number, text in enumerate(("First", "Second"), 1):
+            window.fill("#ask", text)
+            window.keyboard.press("Enter")
+            settle(window, 2 * number)
+        given = window.evaluate("[...document.querySelectorAll('article')].map((one) => one.answer.messages.length)")
+        assert given == [1, 1, 3, 1]  # pretrain, which continues the newest alone anyhow, and align, twice
+        assert heard == []
 
 
 def test_answers_are_stopped_and_failures_told(browser: Any, served: Served, heard: list[str]) -> None:

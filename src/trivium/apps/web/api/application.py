@@ -40,7 +40,7 @@ def _add_models(app: "FastAPI", site: Site) -> None:
     def described(name: str) -> dict[str, Any]:
         offer = site.stages.offers[name]
         owner = site.stages.folder.resolve().name
-        own = {"can": list(offer.can), "answers": offer.answers}
+        own = {"can": list(offer.can), "answers": offer.answers, "single": offer.single}
         return {"id": name, "object": "model", "created": offer.created, "owned_by": owner, **own}
 
     @app.get("/v1/models")

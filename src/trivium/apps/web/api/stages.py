@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trivium.apps.web.api.faults import ApiError, shown
 from trivium.base.errors import RunError, UserError
 from trivium.base.files import read_json
-from trivium.journey.assistant import writes
+from trivium.journey.assistant import taught_single, writes
 from trivium.journey.experts import TASK_FILE, Experts, expert_at, experts_of
 from trivium.journey.runs import finished_models, is_run
 
@@ -25,13 +25,15 @@ VERBS = {"classify": "classify", "multilabel": "classify", "regress": "classify"
 @dataclass(frozen=True)
 class Offer:
     """A model under the name that callers give. `can` holds chat, completions, embeddings, classify, tag, answer;
-    `answers` tells whether it was taught to answer or only continues text; `created` is in seconds since 1970."""
+    `answers` tells whether it was taught to answer or only continues text, `single` whether it was taught single requests alone;
+    `created` is in seconds since 1970."""
 
     name: str
     folder: Path
     can: tuple[str, ...]
     answers: bool
     created: int
+    single: bool = False
 
 
 class Stages:
@@ -101,7 +103,11 @@ class Stages:
 
 
 def _of_run(run: Path, experts: Experts) -> list[Offer]:
-    found = [_offer(name, folder, answers=name != "pretrain") for name, folder in finished_models(run).items()]
+    single = taught_single(run)
+    found = [
+        replace(_offer(name, folder, answers=name != "pretrain"), single=single and name != "pretrain")
+        for name, folder in finished_models(run).items()
+    ]
     return found + [_task(f"finetune-{name}", folder) for name, folder in experts.folders.items()]
 
 

@@ -161,7 +161,7 @@ async function send(text) {
   recalled = written.length;
   by("ask").value = "";
   grow();
-  const answers = chosen.map((model) => new Answer(model, [...(histories.get(model.id) || []), { role: "user", content: text }]));
+  const answers = chosen.map((model) => new Answer(model, [...(model.single ? [] : histories.get(model.id) || []), { role: "user", content: text }]));
   const row = make("div", { class: "answers" }, ...answers.map((answer) => answer.element));
   row.style.setProperty("--models", answers.length);
   by("turns").append(make("li", { class: "turn-of-both" }, make("div", { class: "asked" }, make("span", { class: "visually-hidden" }, "You: "), textBlock(text)), row));
@@ -274,6 +274,7 @@ async function start() {
   by("stages").append(...boxes);
   if (!models.length) complain("No model of this run writes. Ask its heads at /classify, /tag and /answer.");
   by("examples").replaceChildren(...EXAMPLES.map((text) => make("button", { type: "button", onclick: () => send(text) }, text)));
+  by("single").hidden = !models.some((model) => model.single);
   by("ask").focus();
 }
 
