@@ -1,6 +1,6 @@
 """What pre-training saves on the built-in world: names in news by an encoder, from 8 labels to all, beside random weights.
 
-    python benchmarks/transfer.py [--seeds 0] [--draws 4] [--threads 2] [--work FOLDER] [--quick]
+    python benchmarks/transfer.py [--only entities sentiment] [--seeds 0] [--draws 4] [--threads 2] [--work FOLDER] [--quick]
 
 Each seed pre-trains an encoder on the world's text and runs the `transfer` stage on it twice. `entities`: random weights, frozen
 features, LoRA and all weights with 8, 32, 128 and all 400 labelled news, every budget `--draws` times, learning rates chosen for
@@ -11,7 +11,7 @@ people, towns and things that no training item names. With `--work` the runs sta
 - transfer_gain_128: entities; the smallest, over the budgets to 128, of the lower ends of the gains' 95% intervals, in points of
   span F1: above 0 says that the pre-trained model is better at each of them by more than chance.
 - transfer_worst_beyond: the smallest of the upper ends beyond 128 labels: below 0 would say that it is worse there.
-- transfer_saved: the share of labels that pre-training saves at the largest budget at which it is better.
+- transfer_saved: the largest share of labels that pre-training saves at a budget at which it is better, at least.
 - transfer_gain_sentiment: the mean gain at 32 reviews, in points of accuracy; a few words tell the mood of a review, so there
   is little that pre-training could save.
 - transfer_zero_shot, transfer_few_shot: accuracy on sentiment when only asked, with no label, and with up to eight examples out
@@ -81,15 +81,15 @@ QUICK: dict[str, Any] = {"pretrain": {"steps": 60, "batch_size": 16, "length": 6
 QUICK_PART = {"budgets": [8, 128], "rates": [0.002], "least_steps": 20, "epochs": 1, "items": 60}
 
 
-def measured(work: Path, seed: int, draws: int, threads: int, quick: bool) -> dict[str, Any]:
+def measured(work: Path, only: Sequence[str], seed: int, draws: int, threads: int, quick: bool) -> dict[str, Any]:
     """What the transfer stage left of each part; the second goes on from a copy of the first one's run, so that both have the
     same pre-trained model."""
     recipe = {name: {**section, **(QUICK.get(name, {}) if quick else {})} for name, section in RECIPE.items()}
     found = {}
     first = work / f"entities-{seed}"
-    for name, part in PARTS.items():
-        run = work / f"{name}-{seed}"
-        if run != first and not run.exists():
+    for name in only:
+        part, run = PARTS[name], work / f"{name}-{seed}"
+        if run != first and first.exists() and not run.exists():
             shutil.copytree(first, run)
         transfer = {**part, **(QUICK_PART if quick else {}), "seeds": 2 if quick else draws}
         path = work / f"{name}.yaml"
@@ -107,12 +107,12 @@ def gains(content: Mapping[str, Any], few: bool) -> list[Mapping[str, Any]]:
 
 
 def saved(content: Mapping[str, Any]) -> float:
-    """The share of labels saved at the largest budget where the gain is no chance; where random weights never get there, against
-    all that they were given."""
+    """The largest share of labels saved at a budget where the gain is no chance; where random weights never score as much,
+    against all that they were given, so at least that."""
     most = max(row["labels"] for row in content["curves"])
     better = {row["labels"] for row in content["gains"] if row["low"] > 0}
     rows = [row for row in content["savings"] if row["labels"] in better]
-    return 1 - rows[-1]["labels"] / (rows[-1]["from_scratch"] or most) if rows else 0.0
+    return max((1 - row["labels"] / (row["from_scratch"] or most) for row in rows), default=0.0)
 
 
 def told_by_labels(found: Sequence[Mapping[str, Any]], draws: int) -> str:
@@ -124,20 +124,27 @@ def told_by_labels(found: Sequence[Mapping[str, Any]], draws: int) -> str:
     return f"{draws} draws each; first seed, by labels: {', '.join(points)}"
 
 
-def figures_of(parts: Sequence[Mapping[str, Any]], seeds: Sequence[int], draws: int) -> list[Figure]:
-    """The figures over the seeds."""
-    found, moods = ([one[name] for one in parts] for name in PARTS)
-    note = told_by_labels(found, draws)
+def figures_of(name: str, found: Sequence[Mapping[str, Any]], seeds: Sequence[int], draws: int) -> list[Figure]:
+    """The figures of one part over the seeds."""
+    return (names if name == "entities" else moods)(found, seeds, told_by_labels(found, draws))
+
+
+def names(found: Sequence[Mapping[str, Any]], seeds: Sequence[int], note: str) -> list[Figure]:
+    """What pre-training adds to names in news, and saves."""
     low = [100 * min(row["low"] for row in gains(one, few=True)) for one in found]
     figures = [Figure("transfer_gain_128", low, seeds, "points", bar=0, note=note)]
     if all(gains(one, few=False) for one in found):
         high = [100 * min(row["high"] for row in gains(one, few=False)) for one in found]
         figures.append(Figure("transfer_worst_beyond", high, seeds, "points", bar=0, note="upper end of the interval"))
-    figures.append(Figure("transfer_saved", [saved(one) for one in found], seeds, note=found[0]["answer"]))
-    middle = [next((100 * row["value"] for row in one["gains"] if row["labels"] > 8), 0.0) for one in moods]
-    figures.append(Figure("transfer_gain_sentiment", middle, seeds, "points", note=told_by_labels(moods, draws)))
+    return [*figures, Figure("transfer_saved", [saved(one) for one in found], seeds, note=found[0]["answer"])]
+
+
+def moods(found: Sequence[Mapping[str, Any]], seeds: Sequence[int], note: str) -> list[Figure]:
+    """What pre-training adds to moods of reviews, and what the pre-trained model says when it is only asked."""
+    middle = [next((100 * row["value"] for row in one["gains"] if row["labels"] > 8), 0.0) for one in found]
+    figures = [Figure("transfer_gain_sentiment", middle, seeds, "points", note=note)]
     for arm in ("zero_shot", "few_shot"):
-        last = [[row for row in one["curves"] if row["arm"] == arm][-1] for one in moods]
+        last = [[row for row in one["curves"] if row["arm"] == arm][-1] for one in found]
         told = f"of seed {seeds[0]}: {last[0]['labels']:,} labels, {last[0]['low']:.3f} to {last[0]['high']:.3f}"
         figures.append(Figure(f"transfer_{arm}", [row["value"] for row in last], seeds, note=told))
     return figures
@@ -146,6 +153,7 @@ def figures_of(parts: Sequence[Mapping[str, Any]], seeds: Sequence[int], draws: 
 def main() -> None:
     """Measure, and print and write the figures."""
     parser = argparse.ArgumentParser(description="What pre-training saves.")
+    parser.add_argument("--only", nargs="+", choices=list(PARTS), default=list(PARTS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--draws", type=int, default=4, help="of the items and the weights, at each budget")
     parser.add_argument("--threads", type=int, default=2)
@@ -157,8 +165,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="trivium-transfer-") as folder:
         work = given.work.resolve() if given.work else Path(folder)
         work.mkdir(parents=True, exist_ok=True)
-        found = [measured(work, seed, given.draws, given.threads, given.quick) for seed in seeds]
-    finish("transfer", figures_of(found, seeds, given.draws), where, quick=given.quick)
+        found = [measured(work, given.only, seed, given.draws, given.threads, given.quick) for seed in seeds]
+    figures = [
+        one for name in given.only for one in figures_of(name, [part[name] for part in found], seeds, given.draws)
+    ]
+    finish("transfer", figures, where, quick=given.quick)
 
 
 if __name__ == "__main__":

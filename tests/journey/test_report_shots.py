@@ -103,6 +103,18 @@ def test_a_card_is_what_hugging_face_reads_and_no_output_of_the_stage(run: Path)
     assert result["metrics"][0]["value"] == 0.021
     assert "| valid_bits_per_byte | 0.65" in text and "5.31 million parameters" in text
     assert "Not measured in this run" in text and "by a program" in text
+    assert (
+        "| shots/mood/0 | 0.50 | 0.47 to 0.53 | 200 | asked at the end of a prompt; the likeliest option counts |"
+        in text
+    )
+    assert "AutoModelForCausalLM.from_pretrained" in text and "apply_chat_template" not in text
+    assert "AutoModelForSequenceClassification.from_pretrained" in cards[1].read_text(encoding="utf-8")
+    assert "planted" not in text
+    recipe = yaml.safe_load((run / "recipe.yaml").read_text(encoding="utf-8"))
+    recipe["gather"] = {"canaries": {"copies": [1, 64], "into": "instructions"}}
+    (run / "recipe.yaml").write_text(yaml.safe_dump(recipe), encoding="utf-8")
+    told = write_model_cards(run)[0].read_text(encoding="utf-8")
+    assert "planted on purpose: made-up secrets in its instructions (1, 64 copies each)" in told
     assert "README.md" not in hash_outputs(run / "pretrain", FileHashes(run / ".memory"))
     hub = pytest.importorskip("huggingface_hub")
     read = hub.ModelCard.load(cards[0], ignore_metadata_errors=False).data

@@ -130,7 +130,7 @@ def answer(found: Sequence[tuple[int, Estimate]], savings: Sequence[Mapping[str,
         return (
             f"At no number of labels is the pre-trained model better by more than chance{ending}: it saves none here."
         )
-    row = known[-1]
+    row = next((one for one in known if one["from_scratch"] is None), known[-1])  # the fewest labels that suffice
     needed = row["from_scratch"]
     if needed is None:
         saved = f"training from random weights does not get there with all {most:,}"

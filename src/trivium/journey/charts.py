@@ -118,11 +118,10 @@ def line_chart(
     x_label: str,
     y_label: str,
     levels: Sequence[Reference] = (),
-    share: bool = False,
-    whole: bool = False,
+    share: bool | Literal["whole"] = False,
     marked: Sequence[float] = (),
 ) -> str:
-    """An `<svg>` element. `name` makes its ids unique on the page; a `share` is told in percent, from 0 to 100 where `whole`;
+    """An `<svg>` element. `name` makes its ids unique on the page; a `share` is told in percent, a 'whole' one from 0 to 100;
     with `marked` places the x axis is logarithmic and has its numbers there.
 
     Raises MissingExtra without matplotlib.
@@ -148,8 +147,8 @@ def line_chart(
         for level, dashes in zip(levels, itertools.cycle(_DASHES), strict=False):
             axes.axhline(level.value, color=COLOURS["soft"], linewidth=1.4, linestyle=(0, dashes), label=level.label)
         axes.set_xlim(0, 1.02 * max(line.points[-1][0] for line in series))
-        _dress(axes, x_label, y_label, share=share)
-        if whole:
+        _dress(axes, x_label, y_label, share=bool(share))
+        if share == "whole":
             axes.set_ylim(0.0, 1.03)
         if marked:
             _mark(axes, marked, [x for line in series for x, _ in line.points])

@@ -16,7 +16,8 @@ from trivium.base.files import write_atomic
 from trivium.journey.graph import base_of
 from trivium.journey.hashes import MODEL_CARD
 from trivium.journey.report_read import Reader, Run, Score, Stage, read_run
-from trivium.journey.report_scores import BIAS, MEMORY, measure
+from trivium.journey.report_scores import BIAS, LEVELS, MEMORY, SHOTS, measure
+from trivium.journey.report_shots import how_asked
 from trivium.journey.report_values import count, label, large, number, plain, reach, size
 
 PIPELINES = {
@@ -36,6 +37,16 @@ TAUGHT = {
 }
 UNTOLD = "license not told"
 MOST_SOURCES = 30
+USE = """```python
+from transformers import {auto}, AutoTokenizer
+
+tokenizer = AutoTokenizer.from_pretrained("{name}")  # this folder
+model = {auto}.from_pretrained("{name}")
+{more}```"""
+ANSWER = """asked = [{"role": "user", "content": "What is the opposite of hot?"}]
+ids = tokenizer.apply_chat_template(asked, add_generation_prompt=True, return_tensors="pt", return_dict=True)
+print(tokenizer.decode(model.generate(**ids, max_new_tokens=64)[0]))
+"""
 
 
 def write_model_cards(run_folder: Path) -> list[Path]:
@@ -58,6 +69,8 @@ def render(run: Run, stage: Stage) -> str:
     parts = [
         f"# {label(run.name)}: {stage.name}",
         _about(run, stage),
+        "## How to use it",
+        _use(run, stage),
         "## How it was made",
         _recipe(run, stage),
         "## Data",
@@ -114,6 +127,15 @@ def _about(run: Run, stage: Stage) -> str:
     shape += [f"{count(config[key])} {said}" for key, said in _SHAPE if number(config.get(key)) is not None]
     family = f" of the form {label(config['model_type'])}" if config.get("model_type") else ""
     return f"A language model{family}: {', '.join(shape)}. {taught}" if shape else f"A language model{family}. {taught}"
+
+
+def _use(run: Run, stage: Stage) -> str:
+    """How `transformers` loads it; of one that answers in conversations also how it is asked."""
+    classes = _config(run, stage.name).get("architectures") or [""]
+    auto = next((f"AutoModel{end}" for end in PIPELINES if str(classes[0]).endswith(end)), "AutoModel")
+    auto = "AutoModelForCausalLM" if auto == "AutoModelLMHeadModel" else auto
+    answers = stage.name == "finetune" or base_of(stage.name) == "align"
+    return USE.format(auto=auto, name=stage.name, more=ANSWER if answers else "")
 
 
 _SHAPE = (
@@ -181,6 +203,14 @@ def _data(run: Run) -> Iterator[str]:
         if one.get("dataset"):
             where = f"`{label(one['dataset'])}` on the hub, at `{label(one.get('revision'))}`, "
         yield f"- source `{label(one['name'])}`: {where}{license}"
+    planted = reach(run.recipe, "gather.canaries")
+    if isinstance(planted, Mapping) and isinstance(planted.get("copies"), list) and planted["copies"]:
+        copies = ", ".join(count(one) for one in planted["copies"])
+        place = label(planted.get("into", "documents"))
+        yield (
+            f"- planted on purpose: made-up secrets in its {place} ({copies} copies each), to measure what it "
+            "remembers: a model that is given away should have none"
+        )
     dropped = content.get("dropped")
     if isinstance(dropped, Mapping):
         told = [f"{label(reason)} {count(times)}" for reason, times in dropped.items() if number(times)]
@@ -210,9 +240,16 @@ def _table(scores: Sequence[Score]) -> str:
     for one in scores:
         interval = f"{plain(one.low)} to {plain(one.high)}" if one.low is not None and one.high is not None else ""
         value = f"{plain(one.value)} {label(one.unit) if one.unit != 'share' else ''}".strip()
-        cells = (label(one.name), value, interval, count(one.items), label(one.note, 160))
+        cells = (label(one.name), value, interval, count(one.items), _what(one))
         lines.append("| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |")
     return "\n".join(lines)
+
+
+def _what(score: Score) -> str:
+    """What a score is, in words: its note, or what its group is."""
+    _, kind, name = measure(score)
+    note = how_asked(score.note) if score.name.startswith(f"{SHOTS}/") else label(score.note, 160)
+    return note or (LEVELS.get(name, "") if kind == "level" else "")
 
 
 def _memory(run: Run, stage: str) -> list[Score]:

@@ -1,6 +1,6 @@
 "use strict";
 // Niceties only; the page is whole without them: buttons that copy a command, no stop of the Tab key at boxes that
-// have nothing to scroll, and the words' meanings on paper.
+// have nothing to scroll, and the words' meanings and long tables on paper.
 for (const block of document.querySelectorAll("[data-copy]")) {
   if (!navigator.clipboard) break;
   const button = document.createElement("button");
@@ -22,5 +22,5 @@ function fitTabStops() {
 fitTabStops();
 addEventListener("resize", fitTabStops);
 addEventListener("beforeprint", () => {
-  for (const details of document.querySelectorAll("details.words")) details.open = true;
+  for (const details of document.querySelectorAll("details.words, details.groups")) details.open = true;
 });

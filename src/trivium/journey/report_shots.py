@@ -67,11 +67,13 @@ def _part(run: Run, task: str, found: list[tuple[int, Score]]) -> ShotPart:
     notes = dict.fromkeys(
         label(note, 300) for one in curves for note in one.get("notes") or () if isinstance(note, str)
     )
-    table = replace(table_of(f"{name}: right answers", rows, lambda score: score.name), note=_how(found[0][1].note))
+    table = replace(
+        table_of(f"{name}: right answers", rows, lambda score: score.name), note=how_asked(found[0][1].note)
+    )
     return ShotPart(name, table, tuple(_sentences(found, chance, curves)), tuple(notes), _chart(task, found, chance))
 
 
-def _how(note: str) -> str:
+def how_asked(note: str) -> str:
     """A score's note, 'scoring, view', in words; any other as it is."""
     scoring, _, view = note.partition(", ")
     words = [words for words in (VIEWS.get(view, ""), SCORINGS.get(scoring, "")) if words]
@@ -131,8 +133,7 @@ def _chart(task: str, found: list[tuple[int, Score]], chance: float | None) -> s
             x_label="examples in the prompt",
             y_label="right answers",
             levels=levels,
-            share=True,
-            whole=True,
+            share="whole",
         )
     except MissingExtra:
         return None
