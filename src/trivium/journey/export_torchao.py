@@ -93,8 +93,9 @@ def export_torchao(folder: Path, target: Path, bits: int, text: Path | None = No
 
 def _check(folder: Path, target: Path) -> None:
     level = logging.root.manager.disable
-    logging.disable(logging.WARNING)  # it tells of parts for GPUs that it does not find
+    logging.disable(logging.WARNING)  # it tells of parts for GPUs that it does not find, and of its own old ways
     try:
+        import torchao.prototype.safetensors.safetensors_support
         import torchao.quantization  # noqa: F401
     except ImportError:
         raise MissingExtra("torchao", "export", "writing weights in fewer bits") from None
