@@ -32,12 +32,10 @@ for content in json.load(sys.stdin):
 
 def parquet(path: Path, texts: list[str]) -> bytes:
     pyarrow = pytest.importorskip("pyarrow")
-    import pyarrow.parquet
-
     table = pyarrow.table({"text": texts, "label": [number % 2 for number in range(len(texts))]})
     features = {"text": {"dtype": "string", "_type": "Value"}, "label": {"names": ["no", "yes"], "_type": "ClassLabel"}}
     noted = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
-    pyarrow.parquet.write_table(noted, path)
+    pytest.importorskip("pyarrow.parquet").write_table(noted, path)
     return path.read_bytes()
 
 
