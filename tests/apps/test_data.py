@@ -66,7 +66,21 @@ def test_the_card_says_what_the_manifest_says(gathered: Path) -> None:
         "documents/valid.jsonl",
     }
     text = (gathered / "gather/README.md").read_text()
+    assert "Looked for: email. Found: 2 email. Names and postal addresses were not looked for." in text
     assert "| t | near duplicate | 34 | 33 |" in text or "| t | near duplicate | 33 | 32 |" in text
+
+
+def test_the_card_tells_looking_in_vain_from_not_looking(gathered: Path) -> None:
+    path = gathered / "gather/gather.json"
+    facts = json.loads(path.read_text()) | {"private": {}, "languages": {"unsure": 9, "de": 1, "en": 20}}
+    for looked_for, expected in (
+        (["email", "ip", "names"], "Looked for: email, ip, names. Found: none."),
+        ([], "Not looked for."),
+    ):
+        path.write_text(json.dumps(facts | {"looked_for": looked_for}))
+        told("card", str(gathered))
+        text = (gathered / "gather/README.md").read_text()
+        assert f"\n{expected}\n" in text and yaml.safe_load(text.split("---")[1])["language"] == ["en", "de"]
 
 
 def test_mlcroissant_takes_the_card(gathered: Path) -> None:

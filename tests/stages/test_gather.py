@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -77,7 +79,7 @@ def test_what_is_written_and_counted(tmp_path: Path, texts: Path) -> None:
         "split": "documents",
         "files": 2,
     }
-    assert seen[-1].note and "exact duplicate (documents): 1, for example texts/b.txt" in seen[-1].note
+    assert "exact duplicate (documents): 1, for example texts/b.txt" in [step.note for step in seen]
     assert all(0 <= step.done <= step.total for step in seen)
 
 
@@ -214,3 +216,52 @@ def test_a_world_that_has_said_everything_is_an_error(tmp_path: Path, monkeypatc
     source = {"kind": "world", "tokens": 1000, "instructions": 0, "heldout_instructions": 0, "prompts": 5}
     with pytest.raises(UserError, match="the world has only 1 different train prompts; lower 'prompts'"):
         gather(tmp_path / "out", source)
+
+
+def test_nothing_stays_of_a_file_that_grows_without_measure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trivium.data.opened.FREE_GROWTH", 3 << 20)
+    folder = tmp_path / "texts"
+    folder.mkdir()
+    packed = gzip.compress(b"a line of a bomb\n" * 300_000) + gzip.compress(
+        b"what it says of itself is the size of this"
+    )
+    (folder / "bomb.txt.gz").write_bytes(packed)
+    (folder / "fine.jsonl").write_text("".join(json.dumps({"text": f"Document {n}."}) + "\n" for n in range(60)))
+    figures = gather(tmp_path / "out", {"kind": "files", "path": str(folder)})
+    assert figures["documents"] == 60 and figures["dropped"] == 1
+    content = json.loads((tmp_path / "out/gather.json").read_text())
+    assert content["faults"] == ["files that grow without measure"]
+    assert content["names"][content["faults"][0]][0].startswith(f"{folder / 'bomb.txt.gz'}: grows to more than")
+
+
+def test_every_file_that_could_not_be_read_is_named_and_of_the_rest_the_first_ones(tmp_path: Path) -> None:
+    for number in range(30):
+        (tmp_path / f"{number:02}.txt").write_bytes(b"caf\xe9")
+    (tmp_path / "fine.jsonl").write_text(
+        "".join(json.dumps({"text": f"Document {n % 60}."}) + "\n" for n in range(120))
+    )
+    gather(tmp_path / "out", {"kind": "files", "path": str(tmp_path)})
+    content = json.loads((tmp_path / "out/gather.json").read_text())
+    assert [len(content["names"][name]) for name in (*content["faults"], "exact duplicate (documents)")] == [30, 10]
+
+
+def test_a_name_that_is_no_utf_8_is_a_name(tmp_path: Path) -> None:
+    from trivium.journey.hashes import FileHashes, hash_sources
+
+    path = tmp_path / "texts" / os.fsdecode(b"caf\xe9.txt")
+    path.parent.mkdir()
+    path.write_text("One paragraph.\n" * 40)
+    gather(tmp_path / "out", {"kind": "files", "path": str(tmp_path / "texts")})
+    assert hash_sources([tmp_path / "texts"], FileHashes(tmp_path / "memory"))
+    assert rows(tmp_path / "out/documents/train.jsonl")[0]["id"].endswith("caf\\udce9.txt")
+
+
+def test_a_language_that_is_not_sure_is_not_claimed(tmp_path: Path) -> None:
+    pytest.importorskip("py3langid")
+    english = "The old mill stands beside the river, and the people of the village are glad of it every autumn."
+    texts = [*(f"{english} {number}" for number in range(30)), "x9 7f 0q"]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    settings = {"sources": [{"kind": "files", "path": str(tmp_path / "a.jsonl")}], "language": {"identify": True}}
+    run(validate(GatherSettings, settings, "recipe"), Context(tmp_path / "out", {}))
+    content = json.loads((tmp_path / "out/gather.json").read_text())
+    assert content["languages"] == {"en": 30, "unsure": 1}

@@ -132,10 +132,9 @@ def hash_bytes(data: bytes) -> str:
 
 
 def hash_json(content: Any) -> str:
-    """SHA-256 of the canonical JSON form of `content`: sorted keys, no spaces."""
-    return hash_bytes(
-        json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str).encode()
-    )
+    """SHA-256 of the canonical JSON form of `content`: sorted keys, no spaces. A file's name may be no UTF-8."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+    return hash_bytes(text.encode("utf-8", "surrogatepass"))
 
 
 def hash_file(path: Path) -> str:

@@ -18,6 +18,7 @@ from trivium.data.sources.files import FilesSource
 
 DROPPED_CHARACTERS = 2000  # of a dropped document's text that are kept to look at
 SAMPLES, MOST_REASONS, SAMPLE_CHARACTERS = 3, 40, 400  # of dropped documents, for the report
+UNSURE = "unsure"  # of a document's language
 FILES = ("steps/documents", "steps/dropped", "steps/private")
 
 
@@ -73,7 +74,8 @@ class Account:
         _add(self.by_step[name][fate], "characters", about["characters"])
         _add(self.lengths, str(1 << max(len(row.document.text) - 1, 0).bit_length()), 1)
         if "language" in about:
-            _add(self.languages, about["language"], 1)
+            sure = about["language_score"] >= self._corpus.steps.language.least_score
+            _add(self.languages, about["language"] if sure else UNSURE, 1)
         for preset, faults in about.get("quality", {}).items():
             for fault in faults:
                 _add(self.verdicts.setdefault(preset, {}), fault, 1)
@@ -89,12 +91,14 @@ class Account:
 
     def figures(self) -> dict[str, Any]:
         """Fates by source, languages, lengths (by powers of two), verdicts, personal data, contamination, duplicates."""
+        private = self._corpus.steps.private
         return {
             "fates": self.by_step,
             "languages": self.languages,
             "lengths": self.lengths,
             "quality": self.verdicts,
             "private": self.private,
+            "looked_for": [*private.find, *(["names"] if private.names_model else [])],
             "contaminated": self._corpus.contaminated,
             "duplicates": self._corpus.figures(),
             "dropped_samples": self.samples,

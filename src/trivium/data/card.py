@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from trivium.base.files import read_json, read_jsonl, write_atomic
+from trivium.data.account import UNSURE
 from trivium.data.manifest import MANIFEST
 
 CARD, CROISSANT = "README.md", "croissant.json"
@@ -89,11 +90,12 @@ def _license(events: list[dict[str, Any]]) -> str:
 
 def _described(name: str, facts: Mapping[str, Any]) -> str:
     documents, size = facts.get("documents", 0), facts.get("bytes", 0)
-    return f"{name}: {documents:,} documents, {size / 1e6:,.1f} MB of text, gathered and cleaned with Trivium."
+    amount = f"{size / 1e6:,.1f} MB" if size >= 1e6 else f"{size / 1e3:,.1f} kB"
+    return f"{name}: {documents:,} documents, {amount} of text, gathered and cleaned with Trivium."
 
 
 def _markdown(name: str, facts: Mapping[str, Any], events: list[dict[str, Any]]) -> str:
-    languages = sorted(facts.get("languages", {}), key=lambda one: -facts["languages"][one])
+    languages = _languages(facts)
     count = facts.get("documents", 0)
     license = _license(events)
     datasets = sorted({str(event["dataset"]) for event in _sources(events) if "dataset" in event})
@@ -127,7 +129,6 @@ def _markdown(name: str, facts: Mapping[str, Any], events: list[dict[str, Any]])
         for event in events
         if event.get("event") == "step"
     ]
-    private = ", ".join(f"{count:,} {kind}" for kind, count in facts.get("private", {}).items())
     return "\n".join(
         (
             "---",
@@ -157,9 +158,7 @@ def _markdown(name: str, facts: Mapping[str, Any], events: list[dict[str, Any]])
             "",
             "## Personal data",
             "",
-            f"Found by rules: {private}. Names and postal addresses were not looked for."
-            if private
-            else "Not looked for.",
+            _private(facts),
             "",
             "## To be answered by whoever publishes this",
             "",
@@ -170,6 +169,22 @@ def _markdown(name: str, facts: Mapping[str, Any], events: list[dict[str, Any]])
             "",
         )
     )
+
+
+def _languages(facts: Mapping[str, Any]) -> list[str]:
+    """The languages of the documents whose language is sure, the most frequent first."""
+    counts = {name: count for name, count in facts.get("languages", {}).items() if name != UNSURE}
+    return sorted(counts, key=lambda name: -counts[name])
+
+
+def _private(facts: Mapping[str, Any]) -> str:
+    """What was looked for, and what was found."""
+    looked_for = facts.get("looked_for", [])
+    if not looked_for:
+        return "Not looked for."
+    found = ", ".join(f"{count:,} {kind}" for kind, count in facts.get("private", {}).items())
+    rest = "" if "names" in looked_for else " Names and postal addresses were not looked for."
+    return f"Looked for: {', '.join(looked_for)}. Found: {found or 'none'}.{rest}"
 
 
 def _origin(event: Mapping[str, Any]) -> str:
@@ -198,9 +213,9 @@ def _croissant(name: str, facts: Mapping[str, Any], events: list[dict[str, Any]]
         "creator": {"@type": "sc:Organization", "name": "not named"},
         "datePublished": newest[:10],
         "version": "1.0.0",
-        "inLanguage": sorted(facts.get("languages", {})) or ["und"],
+        "inLanguage": sorted(_languages(facts)) or ["und"],
         "rai:dataCollection": f"{len(_sources(events))} sources, listed in README.md and {MANIFEST}",
-        "rai:personalSensitiveInformation": ", ".join(facts.get("private", {})) or "not looked for",
+        "rai:personalSensitiveInformation": _private(facts),
         "distribution": [
             {
                 "@type": "cr:FileObject",

@@ -8,6 +8,7 @@ from typing import Any
 from trivium.base.errors import DataError
 
 MOST_NAMES = 10  # names kept for each reason; the counts are whole
+MOST_FAULTS = 1000  # of what could not be read, each with its place
 
 
 class Ledger:
@@ -21,6 +22,7 @@ class Ledger:
         self.dropped: dict[str, int] = {}
         self.mended: dict[str, int] = {}
         self.names: dict[str, list[str]] = {}
+        self.faults: list[str] = []  # those reasons of `dropped` that stand for what could not be read
 
     def drop(self, reason: str, name: str) -> None:
         """Something was left out."""
@@ -35,6 +37,8 @@ class Ledger:
         """Something cannot be read. Raises `error` where the ledger is strict."""
         if self.strict:
             raise error
+        if reason not in self.faults:
+            self.faults.append(reason)
         self.drop(reason, str(error))
 
     def add(self, figures: Mapping[str, Any]) -> None:
@@ -42,19 +46,23 @@ class Ledger:
         for counts, more in ((self.dropped, figures["dropped"]), (self.mended, figures["mended"])):
             for reason, count in more.items():
                 counts[reason] = counts.get(reason, 0) + count
+        self.faults += [reason for reason in figures["faults"] if reason not in self.faults]
         for reason, names in figures["names"].items():
             kept = self.names.setdefault(reason, [])
-            kept += names[: MOST_NAMES - len(kept)]
+            kept += names[: self._most(reason) - len(kept)]
 
     def figures(self) -> dict[str, Any]:
         """For the stage's record."""
-        return {"dropped": self.dropped, "mended": self.mended, "names": self.names}
+        return {"dropped": self.dropped, "mended": self.mended, "names": self.names, "faults": self.faults}
 
     def _count(self, counts: dict[str, int], reason: str, name: str, count: int) -> None:
         counts[reason] = counts.get(reason, 0) + count
         names = self.names.setdefault(reason, [])
-        if len(names) < MOST_NAMES:
+        if len(names) < self._most(reason):
             names.append(printable(name))
+
+    def _most(self, reason: str) -> int:
+        return MOST_FAULTS if reason in self.faults else MOST_NAMES
 
 
 def printable(name: str) -> str:

@@ -20,6 +20,7 @@ from trivium.base.errors import RunError
 from trivium.base.words import Document
 from trivium.data.duplicates import DuplicateSettings, near_duplicates, repeats
 from trivium.data.ledger import Ledger
+from trivium.data.prepare import StepSettings
 from trivium.data.sources.files import FilesSource
 from trivium.data.unit import COUNTS, EXACT, PARAGRAPHS, PRIVATE, ROWS, SIGNATURES, without_paragraphs
 from trivium.data.units import Plan, facts_of
@@ -116,6 +117,11 @@ class Corpus:
                 while lines.tell() < stretch.offset + stretch.size:
                     yield self._row(json.loads(lines.readline()), number)
                     number += 1
+
+    @property
+    def steps(self) -> StepSettings:
+        """What was done to the documents."""
+        return self._plan.steps
 
     @functools.cached_property
     def originals(self) -> frozenset[int]:

@@ -69,9 +69,12 @@ def decode(data: bytes, path: Path, offset: int, broken: Broken, ledger: Ledger,
 
 
 def clean(text: str, name: str, ledger: Ledger) -> str:
-    """`text` without lone surrogates (JSON escapes can hold them); they are counted."""
+    """`text` without lone surrogates and NUL characters (JSON escapes can hold them); they are counted."""
     mended, count = without_surrogates(text)
     ledger.mend("lone surrogates replaced", name, count)
+    if "\0" in mended:
+        ledger.mend("NUL characters taken out", name, mended.count("\0"))
+        mended = mended.replace("\0", "")
     return mended
 
 

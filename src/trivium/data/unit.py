@@ -23,6 +23,7 @@ import numpy
 
 from trivium.base.files import replacing_folder, write_json
 from trivium.data.contamination import EvaluationItem, Index
+from trivium.data.formats import TO_FORGET
 from trivium.data.ledger import Ledger
 from trivium.data.minhash import signature
 from trivium.data.pieces import Part
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 ROWS, PRIVATE = "rows.jsonl", "private.jsonl"
 EXACT, SIGNATURES, PARAGRAPHS, COUNTS = "exact.bin", "signatures.bin", "paragraphs.bin", "paragraph_counts.bin"
 FILES = (ROWS, PRIVATE, EXACT, SIGNATURES, PARAGRAPHS, COUNTS)
-CHANGED = "files that changed while they were read"
 _BREAK = re.compile(r"(\n\s*\n)")
 
 
@@ -51,14 +51,14 @@ def write_unit(plan: Plan, unit: Unit, folder: Path) -> None:
         (part / READ).touch()
         for span in unit.spans:
             source, name = plan.sources[span.source], plan.names[span.source]
-            begin, changed = output.places(), ledger.dropped.get(CHANGED, 0)
+            begin, faults = output.places(), _to_forget(ledger)
             for document in documents_of(source, name, span.path, ledger, Part(*span.part) if span.part else None):
                 prepared = prepare(document, plan.steps, index)
                 _count(prepared, ledger)
                 for item in prepared.about.get("contaminated_by", ()):
                     contaminated[item] = contaminated.get(item, 0) + 1
                 output.add(prepared, plan)
-            if ledger.dropped.get(CHANGED, 0) > changed:
+            if _to_forget(ledger) > faults:
                 output.go_back(begin)
             read += _size(span.path)
             os.truncate(part / READ, read)  # a hole: its length alone tells
@@ -74,6 +74,11 @@ def write_unit(plan: Plan, unit: Unit, folder: Path) -> None:
         output.close()
         (part / READ).unlink()
         write_json(part / "facts.json", {"files": files, "contaminated": contaminated, **ledger.figures()})
+
+
+def _to_forget(ledger: Ledger) -> int:
+    """How many files there were of which nothing may stay."""
+    return sum(ledger.dropped.get(reason, 0) for reason in TO_FORGET)
 
 
 def _size(path: Path) -> int:

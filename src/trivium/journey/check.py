@@ -119,10 +119,17 @@ def _files_of(source: Any) -> Iterable[Path]:
 
 
 def _fault_of_file(source: Any, file: Path) -> str | None:
-    if not file.stat().st_size:
-        return None  # counted by gather; a fault only where there is nothing else, which the whole source tells
-    alone = {"split": "documents", "only": ()} if source.kind == "files" else {}  # a tail needs the whole file
-    return _fault_of(source.model_copy(update={"path": file, **alone}))
+    from trivium.data.ledger import Ledger
+    from trivium.data.sources import files
+
+    if source.kind != "files":
+        return _fault_of(source.model_copy(update={"path": file})) if file.stat().st_size else None
+    try:  # without what is empty or blank: gather counts that, and the whole source tells where there is nothing else
+        for _ in islice(files.documents_of(source, "check", file, Ledger()), ITEMS):
+            pass
+    except UserError as error:
+        return str(error)
+    return None
 
 
 def _fault_of(source: Any) -> str | None:

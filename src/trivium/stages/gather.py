@@ -189,11 +189,10 @@ def run(settings: GatherSettings, context: Context) -> dict[str, Any]:
     }
     write_json(context.folder / "gather.json", content)
     write_manifest(context.folder, [*events, *step_events(content.get("fates", {}))])
-    notes = [
-        f"{reason}: {number}, for example {intake.ledger.names[reason][0]}"
-        for reason, number in {**dropped["dropped"], **dropped["mended"]}.items()
-    ]
-    context.report(Progress("gather", expected, expected, "bytes", note="; ".join(notes) or None))
+    for reason, number in {**dropped["dropped"], **dropped["mended"]}.items():
+        note = f"{reason}: {number:,}, for example {intake.ledger.names[reason][0]}"
+        context.report(Progress("gather", expected, expected, "bytes", note=note))
+    context.report(Progress("gather", expected, expected, "bytes"))
     shutil.rmtree(context.folder / UNITS, ignore_errors=True)
     return figures | {"dropped": sum(dropped["dropped"].values())}
 

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import Field, field_validator, model_validator
 
 from trivium.base.config import Settings, read_yaml_lines, validate
+from trivium.base.hub import HubDataset
 from trivium.task.items import Asked, Chosen, Labelled, Written
 from trivium.task.tags import Scheme
 
@@ -99,6 +100,21 @@ class FileData(Settings):
 
 
 INVENTED: tuple[WorldTask, ...] = ("questions", "headlines")  # what can be said with words that nobody knows
+
+
+class HubData(HubDataset):
+    """Labelled items of a dataset on the hub, by the names of its splits. What is not given a split of its own is a share of
+    the training items."""
+
+    kind: Literal["hub"] = "hub"
+    train: str = Field(default="train", min_length=1, description="the split to train on")
+    valid: str | None = Field(default=None, min_length=1, description="the split to choose by, such as validation")
+    test: str | None = Field(default=None, min_length=1, description="the split to be measured on, once")
+    format: Format = Field(default="auto", description="auto: by each file's ending")
+    valid_share: float = Field(
+        default=0.1, gt=0, lt=0.5, description="of the training items, where `valid` is not given"
+    )
+    test_share: float = Field(default=0.1, ge=0, lt=0.5, description="of the training items, where `test` is not given")
 
 
 class WorldData(Settings):
@@ -207,7 +223,7 @@ class Task(Settings):
     """One task. Raises ValueError (told by `validate` with its place) where its parts do not fit together."""
 
     kind: Kind = Field(description="what is to be told of an item")
-    data: Annotated[FileData | WorldData, Field(discriminator="kind")] = Field(description="labelled items")
+    data: Annotated[FileData | HubData | WorldData, Field(discriminator="kind")] = Field(description="labelled items")
     columns: dict[str, str | int] = Field(
         default={}, description="which column holds which part; a number counts from 0 in files without a header"
     )
@@ -229,10 +245,10 @@ class Task(Settings):
     @model_validator(mode="before")
     @classmethod
     def _kind_of_data(cls, given: Any) -> Any:
-        """`data` without a kind is files; a task of the world knows its own kind."""
+        """`data` without a kind is files, or the hub's where it names a dataset; a task of the world knows its own kind."""
         if not isinstance(given, Mapping) or not isinstance(given.get("data"), Mapping):
             return given
-        data = {"kind": "files", **given["data"]}
+        data = {"kind": "hub" if "dataset" in given["data"] else "files", **given["data"]}
         kinds = {"kind": KIND_OF_WORLD[data["task"]]} if data.get("task") in KIND_OF_WORLD else {}
         return {**kinds, **given, "data": data}
 

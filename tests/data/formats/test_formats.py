@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -114,6 +115,10 @@ FAULTS: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "cut zstd": ("a.jsonl.zst", lambda p: p.write_bytes(_cut(making.zstd(making.jsonl(_random(200))))), "cut off"),
     "cut packed warc": ("a.warc.gz", lambda p: p.write_bytes(making.warc(["x" * 900] * 9)[:-40]), "cut off"),
     "cut warc": ("a.warc", lambda p: p.write_bytes(making.plain_warc(["x" * 900] * 9)[:-300]), "cut off: record 9"),
+    "warc cut in a head": ("a.warc", lambda p: p.write_bytes(making.plain_warc(["x" * 900] * 9)[:-1050]), "cut off: "),
+    "warc cut behind": ("a.warc", lambda p: p.write_bytes(making.plain_warc(["x" * 900] * 9)[:-2]), "does not end"),
+    "bomb in zstd": ("a.txt.zst", lambda p: p.write_bytes(making.zstd(b"a" * (90 << 20))), "grows to more than 200"),
+    "long row": ("a.csv", lambda p: p.write_bytes(b"text\n" + b"a" * (65 << 20)), "a.csv:2: longer than 64 MiB"),
     "bomb in gzip": ("a.txt.gz", lambda p: p.write_bytes(gzip.compress(b"a" * (90 << 20))), "grows to more than 200"),
     "bomb in zip": ("a.docx", bad_zip, "would grow from"),
     "entities in docx": ("a.docx", lambda p: making.docx(p, ["&b;"], ENTITIES), "declares entities"),
@@ -151,7 +156,7 @@ def test_what_is_wrong_with_a_file_is_named_and_stops_only_who_asked_for_it(tmp_
 
 def test_rows_that_are_wrong_are_left_out_and_the_others_stay(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("id,text\n1,good\n2,too,many\n3\n4,fine\n")
-    (tmp_path / "b.jsonl").write_text('{"text": "good"}\n{"text": }\n{"text": 5}\n[]\n{"text": "fi\\ud800ne"}\n')
+    (tmp_path / "b.jsonl").write_text('{"text": "good"}\n{"text": }\n{"text": 5}\n[]\n{"text": "fi\\ud800ne\\u0000"}\n')
     making.parquet(tmp_path / "c.parquet", ["good", None, "fine"])
     for name, wrong in (("a.csv", 2), ("b.jsonl", 3), ("c.parquet", 1)):
         ledger = Ledger(strict=False)
@@ -159,6 +164,19 @@ def test_rows_that_are_wrong_are_left_out_and_the_others_stay(tmp_path: Path) ->
         assert found == ["good", "fi\ufffdne" if name == "b.jsonl" else "fine"]
         assert ledger.dropped == {"rows that could not be read": wrong}
     assert ledger.names["rows that could not be read"][0].startswith(f"{tmp_path / 'c.parquet'}:2: field 'text'")
+
+
+def test_a_bomb_of_zstandard_is_never_held_whole(tmp_path: Path) -> None:
+    zstandard = pytest.importorskip("zstandard")
+    packer = zstandard.ZstdCompressor(write_content_size=False).compressobj()  # which says nothing of its size
+    parts = [packer.compress(b"A" * (1 << 20)) for _ in range(300)]
+    (tmp_path / "a.txt.zst").write_bytes(b"".join(parts) + packer.flush())
+    tracemalloc.start()
+    ledger = Ledger(strict=False)
+    read(tmp_path / "a.txt.zst", ledger)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert ledger.dropped == {"files that grow without measure": 1} and peak < 150 << 20
 
 
 def test_a_file_that_changes_while_it_is_read(tmp_path: Path) -> None:

@@ -137,8 +137,8 @@ def test_long_documents_are_cut_and_nothing_is_lost(tmp_path: Path) -> None:
         ),
         ("a.jsonl", b'{"text": "o\x00k"}\n', r"a\.jsonl:1: a NUL byte at byte 11 of the line"),
         ("a.txt", b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", r"a\.txt: a NUL byte at byte 8 of the file: a binary file"),
-        ("a.txt", b"", r"nothing to read: all 1 files are empty or blank; add text"),
-        ("a.jsonl", b"\n\n", r"nothing to read: all 1 files are empty or blank; add text"),
+        ("a.txt", b"", r"nothing to read: the file is empty or blank; add text"),
+        ("a.jsonl", b"\n\n", r"nothing to read: the file is empty or blank; add text"),
     ],
 )
 def test_bad_files_are_named_in_one_sentence(tmp_path: Path, name: str, content: bytes, fault: str) -> None:

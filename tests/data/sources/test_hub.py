@@ -20,7 +20,6 @@ from trivium.journey.check import look_at
 from trivium.stages.gather import GatherSettings, depends_on, run
 
 pytest.importorskip("huggingface_hub")
-SRC = Path(__file__).resolve().parents[3] / "src"
 GATHER = """
 import json, sys
 from pathlib import Path
@@ -79,7 +78,13 @@ def gathered(out: Path, hub: FakeHub, *sources: dict[str, Any], **environment: s
     told = subprocess.run(
         [sys.executable, "-c", GATHER, str(out)],
         input=json.dumps(sources),
-        env={**os.environ, "PYTHONPATH": str(SRC), "HF_HOME": str(out / "home"), **hub.environment, **environment},
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(sys.path),
+            "HF_HOME": str(out / "home"),
+            **hub.environment,
+            **environment,
+        },
         stdout=subprocess.PIPE,
         text=True,
         timeout=60,

@@ -86,7 +86,7 @@ def test_exact_duplicates_and_surrogates_are_counted(tmp_path: Path) -> None:
             '{"messages": [{"role": "user", "content": "x"}]}',
             r"i\.jsonl:1: field 'messages': nothing to learn",
         ),
-        ("i.jsonl", "", "nothing to read: all 1 files are empty"),
+        ("i.jsonl", "", "nothing to read: the file is empty"),
         (
             "i.json",
             '[{"instruction": "a", "output": "b"}, {"instruction": "a"}]',

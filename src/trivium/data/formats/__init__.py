@@ -15,7 +15,7 @@ from trivium.base.errors import DataError
 from trivium.data.find import fits_name, suffix_of
 from trivium.data.formats import archives, books, plain, tables, web
 from trivium.data.ledger import Ledger
-from trivium.data.opened import COMPRESSED
+from trivium.data.opened import COMPRESSED, Grown
 from trivium.data.pieces import Part, Piece, Wanted
 
 Reader = Callable[[Path, Part | None, Wanted, Ledger], Iterator[Piece]]
@@ -39,6 +39,9 @@ READERS: dict[str, Reader] = {
 }
 MAY_BE_COMPRESSED = (".txt", ".md", ".rst", ".jsonl", ".csv", ".tsv", ".html", ".warc")
 SUFFIXES = (*READERS, *(suffix + packed for suffix in MAY_BE_COMPRESSED for packed in COMPRESSED))
+CUT_SHORT = "files that could not be read to the end"  # what was read of them stays
+CHANGED, GREW = "files that changed while they were read", "files that grow without measure"
+TO_FORGET = (CHANGED, GREW)  # nothing of such a file stays
 MAGIC = {
     ".pdf": (b"%PDF", "a PDF file"),
     ".epub": (b"PK", "an EPUB file"),
@@ -67,16 +70,16 @@ def read_pieces(file: Path, part: Part | None, wanted: Wanted, ledger: Ledger) -
         _check_beginning(file)
         yield from _reader(file, wanted)(file, part, wanted, ledger)
     except DataError as error:
-        ledger.fault("files that could not be read to the end", error)
+        ledger.fault(GREW if isinstance(error, Grown) else CUT_SHORT, error)
         return
     except OSError as error:
         fault = DataError(f"cannot be read ({error.strerror or error}); make it readable or take it out", file=file)
-        ledger.fault("files that could not be read to the end", fault)
+        ledger.fault(CUT_SHORT, fault)
         return
     after = os.stat(file)
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         fault = DataError("changed while it was read; gather again when nothing writes to it", file=file)
-        ledger.fault("files that changed while they were read", fault)
+        ledger.fault(CHANGED, fault)
 
 
 def _reader(file: Path, wanted: Wanted) -> Reader:

@@ -5,6 +5,7 @@ A record that is shorter than it says is a fault: the library alone ends there w
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from trivium.data.opened import COMPRESSED, open_data
 from trivium.data.pieces import MOST_PAGE_BYTES, Part, Piece, Wanted
 from trivium.data.text import clean
 
+END = b"\r\n\r\n"  # of every record (ISO 28500)
 PAGES = ("text/html", "application/xhtml+xml")
 
 
@@ -26,6 +28,10 @@ def read_warc(file: Path, part: Part | None, wanted: Wanted, ledger: Ledger) -> 
     for record, data in _records(file):
         number += 1
         place = f"#{number}"
+        if "Content-Length" not in record.headers:
+            raise damage or DataError(
+                f"cut off: the head of record {number} does not end; get the file again", file=file
+            )
         if len(data) < min(record.content_length, MOST_PAGE_BYTES):
             found = f"record {number} has {len(data):,} of its {record.content_length:,} bytes"
             raise damage or DataError(f"cut off: {found}; get the file again", file=file)
@@ -46,6 +52,8 @@ def read_warc(file: Path, part: Part | None, wanted: Wanted, ledger: Ledger) -> 
             ledger.drop(NO_TEXT, f"{file}{place}")
     if damage:
         raise damage
+    if number and not _ends(file):
+        raise DataError("cut off: its last record does not end; get the file again", file=file)
     if not number:
         raise DataError("holds no WARC record; get the file again or take it out of the source", file=file)
 
@@ -59,6 +67,15 @@ def _damage(file: Path) -> DataError | None:
     except DataError as error:
         return error
     return None
+
+
+def _ends(file: Path) -> bool:
+    """Whether an archive that is not compressed ends as every record does."""
+    if file.suffix.lower() in COMPRESSED:
+        return True
+    with open(file, "rb") as opened:
+        opened.seek(-min(len(END), os.path.getsize(file)), os.SEEK_END)
+        return opened.read() == END
 
 
 def _records(file: Path) -> Iterator[tuple[Any, bytes]]:

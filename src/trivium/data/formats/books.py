@@ -119,14 +119,15 @@ def _xml(archive: zipfile.ZipFile, name: str, file: Path, recover: bool = False)
     except Exception as error:  # zlib.error
         raise DataError(f"damaged ({error}); get the file again", file=where) from None
     if len(data) > MOST_PAGE_BYTES:
-        raise DataError(f"longer than {MOST_PAGE_BYTES >> 20} MiB", file=where)
+        raise DataError(f"longer than {MOST_PAGE_BYTES >> 20} MiB; take the file out of the source", file=where)
     if b"<!ENTITY" in data:
         raise DataError("declares entities, which are not followed; take the file out of the source", file=where)
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, recover=recover)
     try:
         tree = etree.fromstring(data, parser)
     except (etree.XMLSyntaxError, ValueError) as error:
-        raise DataError(f"not XML that can be read ({error})"[:300], file=where) from None
+        reason = f"not XML that can be read ({error.msg if isinstance(error, SyntaxError) else error}"[:200]
+        raise DataError(f"{reason}); get the file again or take it out of the source", file=where) from None
     if tree is None:
-        raise DataError("not XML that can be read", file=where)
+        raise DataError("not XML that can be read; get the file again or take it out of the source", file=where)
     return tree

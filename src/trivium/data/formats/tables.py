@@ -15,6 +15,7 @@ from trivium.data.text import clean, decode, skip_byte_order_mark
 
 MOST_FIELD = 64 << 20  # characters
 ROWS_AT_ONCE = 512
+MOST_SHOWN = 60  # characters of a value that is no text
 BAD_ROW = "rows that could not be read"
 
 
@@ -30,7 +31,7 @@ def read_csv(file: Path, part: Part | None, wanted: Wanted, ledger: Ledger) -> I
                 continue
             if len(row) != len(header):
                 fault = DataError(
-                    f"{len(row)} fields where the first row has {len(header)}; mend the row or take it out",
+                    f"{len(row)} field{'s' * (len(row) > 1)} where the first row has {len(header)}; mend the row or take it out",
                     file=file,
                     line=rows.line_num,
                 )
@@ -44,7 +45,9 @@ def read_csv(file: Path, part: Part | None, wanted: Wanted, ledger: Ledger) -> I
 def _lines(file: Path, wanted: Wanted, ledger: Ledger) -> Iterator[str]:
     with open_data(file) as opened:
         skip_byte_order_mark(opened, file)
-        for number, line in enumerate(iter(lambda: opened.readline(MOST_FIELD), b""), 1):
+        for number, line in enumerate(iter(lambda: opened.readline(MOST_FIELD + 1), b""), 1):
+            if len(line) > MOST_FIELD:
+                raise DataError(f"longer than {MOST_FIELD >> 20} MiB; cut the row into several", file=file, line=number)
             yield decode(line, file, 0, wanted.broken, ledger, number)
 
 
@@ -96,7 +99,7 @@ def _texts(batches: Any, before: int, file: Path, wanted: Wanted, ledger: Ledger
             if isinstance(value, str):
                 yield Piece(f"#{number}", clean(value, f"{file}:{number}", ledger))
             else:
-                what = "nothing" if value is None else f"a {type(value).__name__}"
+                what = "nothing" if value is None else f"{type(value).__name__} {value!r}"[:MOST_SHOWN]
                 fault = DataError(
                     f"should be text, is {what}; mend the row or take it out",
                     file=file,

@@ -112,7 +112,8 @@ def read(source: FilesSource, name: str, intake: Intake, documents: Documents | 
             else:
                 intake.ledger.drop("documents beyond max_megabytes", document.id)
     if not count and intake.ledger.strict:
-        raise DataError(f"nothing to read: all {len(found)} files are empty or blank; add text", file=source.path)
+        told = "the file is" if len(found) == 1 else f"all {len(found)} files are"
+        raise DataError(f"nothing to read: {told} empty or blank; add text", file=source.path)
 
 
 def _sides(

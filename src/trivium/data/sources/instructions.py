@@ -52,7 +52,8 @@ def read(source: InstructionsSource, name: str, intake: Intake) -> Iterator[Item
 
     rows = ((file, rows_in(file, source.broken, intake.ledger)) for file in found)
     if not (yield from items_of(rows, items, intake.ledger)):
-        raise DataError(f"nothing to read: all {len(found)} files are empty; add rows", file=source.path)
+        told = "the file is" if len(found) == 1 else f"all {len(found)} files are"
+        raise DataError(f"nothing to read: {told} empty; add rows", file=source.path)
 
 
 def items_of(files: Iterable[tuple[Path, Iterable[Row]]], items: Items, ledger: Ledger) -> Generator[Item, None, int]:

@@ -56,7 +56,8 @@ def read(source: RequestsSource, name: str, intake: Intake) -> Iterator[Item]:
     readers = ((file, _lines if file.suffix.lower() == LINES else rows_in) for file in found)
     rows = ((file, reader(file, source.broken, intake.ledger)) for file, reader in readers)
     if not (yield from items_of(rows, items, intake.ledger)):
-        raise DataError(f"nothing to read: all {len(found)} files are empty; add requests", file=source.path)
+        told = "the file is" if len(found) == 1 else f"all {len(found)} files are"
+        raise DataError(f"nothing to read: {told} empty; add requests", file=source.path)
 
 
 def _item(

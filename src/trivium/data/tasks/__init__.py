@@ -14,9 +14,12 @@ from trivium.base.errors import DataError, UserError
 from trivium.base.files import hash_file
 from trivium.base.seeds import derive, python_random
 from trivium.data.find import files_at
+from trivium.data.hub import place_of
+from trivium.data.rows import holds_list
 from trivium.data.tasks import conll, folders, parallel, squad, tables, world
+from trivium.data.tasks.hub import HubFiles
 from trivium.data.tasks.rows import Row, items_of
-from trivium.task.declaration import FileData, Format, Task, WorldData, declared
+from trivium.task.declaration import FileData, Format, HubData, Task, WorldData, declared
 from trivium.task.items import Item, Labelled, Tagged
 from trivium.task.tags import names_in
 
@@ -41,10 +44,11 @@ class Splits:
 
 def read(task: Task, seed: int) -> Splits:
     """The items of the task. Raises DataError for whatever is wrong with them."""
+    files = HubFiles(task.data, SUFFIXES) if isinstance(task.data, HubData) else None
     if isinstance(task.data, WorldData):
         train, valid, test = (list(world.items(task.data, seed, split)) for split in ("train", "valid", "test"))
     else:
-        train, valid, test = _from_files(task, task.data, seed)
+        train, valid, test = _from_files(task, task.data, files, seed)
     names = label_names(task, train)
     _require_named(task, names, train)
     for items in (valid, test):
@@ -52,7 +56,7 @@ def read(task: Task, seed: int) -> Splits:
     seen = {item.group for item in train}
     overlap = sum(item.group in seen for item in test) if task.kind != "answer" else 0
     facts = {"train": len(train), "valid": len(valid), "test": len(test), "test_items_seen_in_training": overlap}
-    return Splits(train, valid, test, names, facts)
+    return Splits(train, valid, test, names, facts | (files.facts() if files else {}))
 
 
 def faults_of(task: Task) -> list[str]:
@@ -150,19 +154,25 @@ def _labels_of(item: Item, task: Task) -> Iterable[str]:
     return item.tags if task.scheme == "none" else {tag[2:] for tag in item.tags if tag != "O"}
 
 
-def _from_files(task: Task, data: FileData, seed: int) -> tuple[list[Item], list[Item], list[Item]]:
-    train = read_file(task, data.train)
+def _from_files(
+    task: Task, data: FileData | HubData, hub: HubFiles | None, seed: int
+) -> tuple[list[Item], list[Item], list[Item]]:
+    def items(given: Path | str) -> list[Item]:
+        found = hub.files(str(given)) if hub else [Path(given)]
+        return [item for file in found for item in read_file(task, file)]
+
+    train = items(data.train)
     kept: dict[str, list[Item]] = {}
-    for split, path, share in (("test", data.test, data.test_share), ("valid", data.valid, data.valid_share)):
-        if path is not None:
-            kept[split] = read_file(task, path)
+    for split, given, share in (("test", data.test, data.test_share), ("valid", data.valid, data.valid_share)):
+        if given is not None:
+            kept[split] = items(given)
         else:
             train, kept[split] = hold_out(train, share, seed, split)
     if not train or not kept["valid"]:
         raise DataError(
             f"{len(train)} items to train on and {len(kept['valid'])} to choose by; both are needed: give more items, or a "
             "file for data.valid",
-            file=data.train,
+            file=place_of(data) if isinstance(data, HubData) else data.train,
         )
     return train, kept["valid"], kept["test"]
 
@@ -199,7 +209,7 @@ def few(items: Sequence[Item], size: int, seed: int) -> list[Item]:
 
 
 def _rows(task: Task, path: Path) -> Iterator[Row]:
-    assert isinstance(task.data, FileData)
+    assert not isinstance(task.data, WorldData)
     kind = task.data.format if task.data.format != "auto" else _format_of(task, path)
     match kind:
         case "conll":
@@ -218,6 +228,8 @@ def _format_of(task: Task, path: Path) -> Format:
     if path.is_dir():
         return "huggingface" if (path / "dataset_info.json").exists() or (path / "state.json").exists() else "folders"
     kind = SUFFIXES.get(path.suffix.lower())
+    if kind == "json" and isinstance(task.data, HubData):
+        return "json" if holds_list(path) else "jsonl"
     if kind == "json" and task.kind == "answer":
         return "squad"
     if kind is None and task.kind == "tag":

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
@@ -113,12 +113,32 @@ def _parquet(path: Path) -> Iterator[Row]:
     except ImportError:
         raise MissingExtra("pyarrow", "data", f"{path}: reading Parquet") from None
     try:
-        batches = pyarrow.parquet.ParquetFile(path).iter_batches()
-        rows = (row for batch in batches for row in batch.to_pylist())
+        file = pyarrow.parquet.ParquetFile(path)
+        named = _label_names(file.schema_arrow.metadata or {})
+        rows = (row for batch in file.iter_batches() for row in batch.to_pylist())
         for number, row in enumerate(rows, 1):
-            yield Row(row, Place(f"{path}, row {number}"))
+            values = {column: _named(value, named.get(column)) for column, value in row.items()}
+            yield Row(values, Place(f"{path}, row {number}"))
     except (OSError, pyarrow.ArrowException) as error:
         raise DataError(f"cannot be read as Parquet ({error})", file=path) from None
+
+
+def _label_names(metadata: Mapping[bytes, bytes]) -> dict[str, list[str]]:
+    """The names of the numbered labels of each column, where `datasets` wrote the file and noted them."""
+    try:
+        features = json.loads(metadata.get(b"huggingface", b"{}"))["info"]["features"]
+        inner = {column: feature.get("feature", feature) for column, feature in features.items()}
+        return {column: one["names"] for column, one in inner.items() if one.get("_type") == "ClassLabel"}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def _named(value: Any, names: Sequence[str] | None) -> Any:
+    if names is None:
+        return value
+    if isinstance(value, list):
+        return [_named(one, names) for one in value]
+    return names[value] if isinstance(value, int) and 0 <= value < len(names) else value
 
 
 def _huggingface(path: Path) -> Iterator[Row]:
