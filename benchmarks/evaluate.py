@@ -2,6 +2,7 @@
 
 `few_shot_gain`         codes (two kinds of words, each with a sign drawn at random): mean accuracy with 8 examples minus without,
                         pre-trained model, calibrated, over many rules; the words that are asked are no examples
+`few_shot_gain_low`     the lower end of its 95% interval over all rules: above 0 says that the gain is no chance
 `zero_shot_over_chance` unseen tasks inside trained families, four ways, newest model: accuracy minus chance
 `harness_agreement`     largest difference of any score between ours, the harness on our adapter, and its `--model hf`
 `score_items_vs_harness` items a second of our scorer over those of `--model hf` with its best batch size, same weights,
@@ -177,10 +178,11 @@ def main() -> None:
     value, low, high = over[0]
     figures = [
         Figure(
-            "few_shot_gain", [fmean(found) for found in gains], seeds, bar=0.0, aim=0.05,
+            "few_shot_gain", [fmean(found) for found in gains], seeds, aim=0.05,
             note=f"two-way, {EXAMPLES} examples against none, {rules} rules a seed, pre-trained model; "
             f"over all {every.items} rules {every.value:.3f} ({every.low:.3f} to {every.high:.3f})",
         ),
+        Figure("few_shot_gain_low", [every.low], seeds[:1], bar=0.0, note=f"over all {every.items} rules of all seeds"),
         Figure(
             "zero_shot_over_chance", [one[0] for one in over], seeds, bar=0.0,
             note=f"four-way, {told} items a seed; seed {seeds[0]}: {value:.3f} ({low:.3f} to {high:.3f}) above chance",
