@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -13,7 +14,7 @@ from trivium.data.intake import Item
 from trivium.data.ledger import Ledger
 from trivium.data.names import AT_ONCE, Names
 from trivium.data.outbox import writing
-from trivium.data.private import PrivateSettings
+from trivium.data.private import PrivateSettings, put_by_rules, redact
 
 
 def find(texts: Sequence[str]) -> list[list[tuple[int, int, str]]]:
@@ -52,6 +53,30 @@ def test_a_surrogate_stays_the_same_in_every_document(tmp_path: Path) -> None:
     first = told[0].split(" saw ")[0]
     assert re.fullmatch("Per [0-9a-f]{8}", first)
     assert told == [f"{first} saw {first}.", f"It was {first}."]
+
+
+@pytest.mark.parametrize("replace", ["placeholder", "surrogate"])
+def test_what_the_rules_have_put_into_a_text_is_no_name(
+    tmp_path: Path, replace: Literal["placeholder", "surrogate"]
+) -> None:
+    settings = PrivateSettings(
+        find=("email", "ip", "card", "iban", "key"), replace=replace, surrogate_key="a long secret"
+    )
+    secret = (
+        "Write to a.b@firm.com, 81.2.69.142, 4111 1111 1111 1111, DE89 3704 0044 0532 0130 00 or AKIAIOSFODNN7EXAMPLB. Mira"
+    )
+    text = redact(secret, settings).text
+    ledger = Ledger()
+
+    def everything(texts: Sequence[str]) -> list[list[tuple[int, int, str]]]:
+        return [[(m.start(), m.end(), "PER") for m in re.finditer(r"[\w.@-]+", one)] for one in texts]
+
+    with writing(tmp_path, ["steps/private"]) as outbox:
+        row = Item("documents", "train", {"id": "d", "text": text})
+        (told,) = Names(everything, PrivateSettings(), outbox, ledger)([row])
+    put = [text[start:end] for start, end in put_by_rules(text)]
+    assert len(put) == 5 and all(one in told.row["text"] for one in put)
+    assert told.row["text"].startswith("[PER] [PER] ") and told.row["text"].endswith("[PER]")
 
 
 @pytest.mark.parametrize("count", [AT_ONCE - 1, AT_ONCE, 2 * AT_ONCE + 1])

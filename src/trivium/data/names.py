@@ -1,7 +1,7 @@
 """Names and addresses in documents: found by a model that is given, replaced as other personal data are.
 
-The model reads what the rules have left, so the places that are logged are places in that text. Which model it is, is the
-caller's business: here it is a function from texts to spans.
+The model reads what the rules have left, so the places that are logged are places in that text; what the rules have put there
+is no name, whatever the model says. Which model it is, is the caller's business: here it is a function from texts to spans.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from itertools import islice
 from trivium.data.intake import Item
 from trivium.data.ledger import Ledger
 from trivium.data.outbox import Outbox
-from trivium.data.private import PrivateSettings, replaced
+from trivium.data.private import PrivateSettings, put_by_rules, replaced
 from trivium.data.private_rules import Found
 
 # For each text the characters from and to, and the kind of name, in the order of the text.
@@ -38,7 +38,12 @@ class Names:
                 yield self._without(item, next(spans)) if item.part == "documents" else item
 
     def _without(self, item: Item, spans: Sequence[tuple[int, int, str]]) -> Item:
-        found = tuple(Found(kind.lower(), "model", start, end) for start, end, kind in spans)
+        ours = put_by_rules(item.row["text"]) if spans else []
+        found = tuple(
+            Found(kind.lower(), "model", start, end)
+            for start, end, kind in spans
+            if not any(low < end and start < high for low, high in ours)
+        )
         name = item.row["id"]
         for one in found:
             self._outbox.write(

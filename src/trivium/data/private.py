@@ -10,6 +10,7 @@ from __future__ import annotations
 import bisect
 import hashlib
 import hmac
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,3 +117,23 @@ _SURROGATES: Mapping[str, str] = {
     "national": "ID-{name}",
     "key": "EXAMPLE-KEY-{name}",
 }
+_FORMS = {"name": "[0-9a-f]{8}", "low": r"\d{1,3}", "two:02d": r"\d\d"}
+
+
+def _pattern() -> re.Pattern[str]:
+    """What the rules put into texts."""
+    forms = [re.escape(f"[{kind.upper()}]") for kind in KINDS]
+    for template in _SURROGATES.values():
+        form = re.escape(template)
+        for field, digits in _FORMS.items():
+            form = form.replace(re.escape(f"{{{field}}}"), digits)
+        forms.append(form)
+    return re.compile("|".join(forms))
+
+
+_PUT = _pattern()
+
+
+def put_by_rules(text: str) -> list[tuple[int, int]]:
+    """The characters from and to of what the rules have put into a text: placeholders and surrogates."""
+    return [match.span() for match in _PUT.finditer(text)]
