@@ -62,9 +62,7 @@ def test_what_the_rules_have_put_into_a_text_is_no_name(
     settings = PrivateSettings(
         find=("email", "ip", "card", "iban", "key"), replace=replace, surrogate_key="a long secret"
     )
-    secret = (
-        "Write to a.b@firm.com, 81.2.69.142, 4111 1111 1111 1111, DE89 3704 0044 0532 0130 00 or AKIAIOSFODNN7EXAMPLB. Mira"
-    )
+    secret = "Write to a.b@firm.com, 81.2.69.142, 4111 1111 1111 1111, DE89 3704 0044 0532 0130 00 or AKIAIOSFODNN7EXAMPLB. Mira"
     text = redact(secret, settings).text
     ledger = Ledger()
 

@@ -116,6 +116,13 @@ FAULTS: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "cut packed warc": ("a.warc.gz", lambda p: p.write_bytes(making.warc(["x" * 900] * 9)[:-40]), "cut off"),
     "cut warc": ("a.warc", lambda p: p.write_bytes(making.plain_warc(["x" * 900] * 9)[:-300]), "cut off: record 9"),
     "warc cut in a head": ("a.warc", lambda p: p.write_bytes(making.plain_warc(["x" * 900] * 9)[:-1050]), "cut off: "),
+    "warc with small letters": (
+        "a.warc.gz",
+        lambda p: p.write_bytes(
+            gzip.compress(making.plain_warc(["x" * 900]).replace(b"Content-Length", b"content-length"))
+        ),
+        "in a form that the reader does not know",
+    ),
     "warc cut behind": ("a.warc", lambda p: p.write_bytes(making.plain_warc(["x" * 900] * 9)[:-2]), "does not end"),
     "bomb in zstd": ("a.txt.zst", lambda p: p.write_bytes(making.zstd(b"a" * (90 << 20))), "grows to more than 200"),
     "long row": ("a.csv", lambda p: p.write_bytes(b"text\n" + b"a" * (65 << 20)), "a.csv:2: longer than 64 MiB"),

@@ -32,6 +32,12 @@ def read_warc(file: Path, part: Part | None, wanted: Wanted, ledger: Ledger) -> 
             raise damage or DataError(
                 f"cut off: the head of record {number} does not end; get the file again", file=file
             )
+        if (told := record.headers["Content-Length"]) != str(record.content_length):
+            raise DataError(
+                f"the head of record {number} gives its length ({told[:20]}) in a form that the reader does not know; the field "
+                "is called Content-Length, and is a number",
+                file=file,
+            )
         if len(data) < min(record.content_length, MOST_PAGE_BYTES):
             found = f"record {number} has {len(data):,} of its {record.content_length:,} bytes"
             raise damage or DataError(f"cut off: {found}; get the file again", file=file)
