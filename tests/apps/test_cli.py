@@ -313,7 +313,7 @@ def test_a_single_prompt_goes_through_the_newest_model(shell: Shell, monkeypatch
     asked: list[Any] = []
 
     class Parrot:
-        stage, answers, writes = "finetune", True, True
+        stage, answers, writes, single = "finetune", True, True, False
 
         def stream(self, said: list[Any], **sampling: Any) -> list[str]:
             asked.append(sampling["temperature"])

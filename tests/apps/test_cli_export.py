@@ -58,4 +58,4 @@ def test_fewer_bits_tell_what_they_cost(folder: Path, tmp_path: Path, capsys: py
         first
         == f"{tmp_path / 'small'}: {made['megabytes']:.1f} MB instead of {made['megabytes_before']:.1f} MB, of {folder}"
     )
-    assert f"{made['bits_per_byte']['before']['value']:.4f} before" in second and "on 2 documents" in second
+    assert f"{made['bits_per_byte']['before']['value']:.4f} before" in second and "on 2 texts: a given text" in second
