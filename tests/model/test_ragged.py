@@ -55,7 +55,8 @@ def test_hidden_states_and_gradients_are_those_of_each_row_by_itself(name: str, 
     ):
         assert (one is None) == (other is None)
         if one is not None and other is not None:
-            torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-5)
+            largest = float(other.abs().max())  # rounding is that of the sums that an entry is made of
+            torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-5 * max(1.0, largest))
 
 
 def test_a_common_beginning_is_computed_once_and_padding_never() -> None:
