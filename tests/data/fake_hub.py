@@ -5,9 +5,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 Files = Mapping[str, bytes]
@@ -29,6 +33,21 @@ class FakeHub:
         commit = hashlib.sha1(f"{name} {len(states)}".encode()).hexdigest()
         states[commit] = files
         return commit
+
+    def told(self, code: str, home: Path, *words: str, said: str = "", **environment: str) -> list[str]:
+        """The lines that `code` prints in a process of its own, since the library reads its environment once: it is sent here,
+        keeps its cache in `home`, and is given `words` and, on its standard input, what is `said`."""
+        paths = {"PYTHONPATH": os.pathsep.join(sys.path), "HF_HOME": str(home)}
+        done = subprocess.run(
+            [sys.executable, "-c", code, *words],
+            input=said,
+            env={**os.environ, **paths, **self.environment, **environment},
+            stdout=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        return done.stdout.splitlines()
 
     @property
     def environment(self) -> dict[str, str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +14,6 @@ from trivium.model.hub import called, find_model
 
 pytest.importorskip("huggingface_hub")
 
-ROOT = Path(__file__).resolve().parents[2]
 FIND = """
 import sys
 from trivium.base.errors import TriviumError
@@ -40,23 +37,11 @@ def hub() -> Iterator[FakeHub]:
         yield made
 
 
-def found(home: Path, hub: FakeHub, *names: str, **environment: str) -> list[str]:
-    """What is told of each name, by a process of its own: the library reads its environment once."""
-    path = f"{ROOT / 'src'}{os.pathsep}{ROOT}"
-    done = subprocess.run(
-        [sys.executable, "-c", FIND, *names],
-        env={**os.environ, "PYTHONPATH": path, "HF_HOME": str(home), **hub.environment, **environment},
-        capture_output=True, text=True, timeout=100, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
-
-
 def test_what_a_model_needs_is_fetched_at_one_commit_and_found_again_without_a_network(
     tmp_path: Path, hub: FakeHub
 ) -> None:
     old, new = (hub.publish("owner/name", {**FILES, "config.json": text}, "models") for text in (b"{}", b"[]"))
-    folders = [Path(line) for line in found(tmp_path, hub, "owner/name", f"owner/name@{old}")]
+    folders = [Path(line) for line in hub.told(FIND, tmp_path, "owner/name", f"owner/name@{old}")]
     assert [folder.name for folder in folders] == [new, old]
     assert called(HubModel(hub="owner/name"), folders[0]) == f"owner/name@{new}"
     assert [(folder / "config.json").read_bytes() for folder in folders] == [b"[]", b"{}"]
@@ -65,18 +50,20 @@ def test_what_a_model_needs_is_fetched_at_one_commit_and_found_again_without_a_n
     assert not [path for path in hub.asked if path.endswith((".bin", ".py"))]
     hub.publish("owner/name", FILES, "models")  # which nobody is asked for
     hub.asked.clear()
-    assert found(tmp_path, hub, "owner/name", f"owner/name@{old}", HF_HUB_OFFLINE="1") == [str(one) for one in folders]
+    assert hub.told(FIND, tmp_path, "owner/name", f"owner/name@{old}", HF_HUB_OFFLINE="1") == [
+        str(one) for one in folders
+    ]
     assert hub.asked == []
 
 
 def test_what_the_hub_refuses_and_what_is_nowhere_is_told_with_what_to_do(tmp_path: Path, hub: FakeHub) -> None:
     hub.publish("owner/name", FILES, "models")
-    none, revision = found(tmp_path, hub, "owner/none", "owner/name@none")
+    none, revision = hub.told(FIND, tmp_path, "owner/none", "owner/name@none")
     assert none == (
         "model owner/none: the hub has none of this name, or it is private; mend the name (owner/name), or `hf auth login`"
     )
     assert revision.startswith("model owner/name: has no revision 'none'; give a branch")
-    (offline,) = found(tmp_path, hub, "owner/other", HF_HUB_OFFLINE="1")
+    (offline,) = hub.told(FIND, tmp_path, "owner/other", HF_HUB_OFFLINE="1")
     assert offline.startswith(
         "model owner/other: the hub did not give it (HF_HUB_OFFLINE keeps the network off), and the"
     )

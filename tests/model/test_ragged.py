@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from tests.model.variants import any_model, shape_of
-from trivium.model.ragged import SIZES, ragged, read
+from trivium.base.product import SIZES
+from trivium.model.ragged import ragged, read
 
 ROWS = [
     (5, 6, 7, 8, 9),

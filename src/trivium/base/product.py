@@ -21,11 +21,9 @@ from torch.autograd.function import once_differentiable
 
 FAMILY = 26  # of AMD's processors, from which on registers of 512 bits are computed with at once
 FEWEST = 16  # rows; with fewer a product reads weights more than it computes
-FINE, COARSE = (
-    8,
-    64,
-)  # N is a multiple of these, up to `MANY` and beyond: oneDNN keeps half a megabyte for every N it met
-MANY = 128
+# oneDNN keeps half a megabyte for every number of rows that it ever met, so it is to meet few: multiples of `FINE` up to `MANY`,
+# of `SIZES` beyond. Who fills up rows for a product fills them up to these.
+FINE, SIZES, MANY = 8, 64, 128
 
 
 def _wide(facts: str) -> bool:
@@ -60,7 +58,7 @@ def _is_for(values: Tensor, weight: Tensor) -> bool:
 
 
 def _suits(rows: int) -> bool:
-    return rows >= FEWEST and rows % (FINE if rows <= MANY else COARSE) == 0
+    return rows >= FEWEST and rows % (FINE if rows <= MANY else SIZES) == 0
 
 
 class _Linear(torch.autograd.Function):

@@ -18,10 +18,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from trivium.base.product import across, linear
+from trivium.base.product import SIZES, across, linear
 from trivium.loss import language_kernel
 
-SIZES = 64  # the matrix library keeps a kernel of about a megabyte for every number of rows that it ever met
 CHUNK_POSITIONS = 512  # 512 x 2,048 logits in float32 are 4 MiB, which stays in a core's share of the cache
 CHUNK_BYTES = 1 << 29  # of logits in float32 on a GPU, where a chunk's products must fill it
 Kernel = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]  # as `nats_and_gradient`

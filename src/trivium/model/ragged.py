@@ -19,11 +19,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from trivium.base.product import SIZES
 from trivium.model.masks import attention_mask
 
 BLOCKS = 4  # of rows, by length: with more of them products are smaller, with fewer more is padding
 Rotation = tuple[Tensor, Tensor]  # cosines and sines
-SIZES = 64  # numbers of tokens are multiples of it: a matrix library may keep a kernel for each number that it ever met
 
 
 @dataclass(frozen=True)

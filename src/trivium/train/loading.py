@@ -17,8 +17,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from trivium.base.product import SIZES
 from trivium.base.words import Batch
-from trivium.loss.language import SIZES
 from trivium.model.kernels import documents_of
 from trivium.train.step import each_tensor
 

@@ -4,9 +4,6 @@ has it. What asks the network runs in a process of its own, since the library re
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -75,22 +72,8 @@ def hub() -> Iterator[FakeHub]:
 
 def gathered(out: Path, hub: FakeHub, *sources: dict[str, Any], **environment: str) -> list[str | None]:
     """What is said where each source, gathered alone into OUT/NUMBER, cannot be had; None where it was."""
-    told = subprocess.run(
-        [sys.executable, "-c", GATHER, str(out)],
-        input=json.dumps(sources),
-        env={
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join(sys.path),
-            "HF_HOME": str(out / "home"),
-            **hub.environment,
-            **environment,
-        },
-        stdout=subprocess.PIPE,
-        text=True,
-        timeout=60,
-    )
-    assert told.returncode == 0
-    return [json.loads(line) for line in told.stdout.splitlines()]
+    told = hub.told(GATHER, out / "home", str(out), said=json.dumps(sources), **environment)
+    return [json.loads(line) for line in told]
 
 
 def texts(folder: Path) -> set[str]:

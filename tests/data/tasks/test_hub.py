@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -54,20 +51,9 @@ def test_the_splits_are_the_dataset_s_and_labels_have_their_names(tmp_path: Path
         commit = hub.publish("owner/mood", {".gitattributes": b"", **files, "mood.py": b"raise SystemExit"})
         hub.publish("owner/rows", {".gitattributes": b"", "a.json": rows.encode()})
         tasks = [task, {"kind": "classify", "data": {"dataset": "owner/rows", "valid_share": 0.4, "test_share": 0.0}}]
-        told = subprocess.run(
-            [sys.executable, "-c", READ],
-            input=json.dumps([*tasks, {"kind": "classify", "data": {"dataset": "owner/mood", "test": "tests"}}]),
-            env={
-                **os.environ,
-                "PYTHONPATH": os.pathsep.join(sys.path),
-                "HF_HOME": str(tmp_path / "home"),
-                **hub.environment,
-            },
-            stdout=subprocess.PIPE,
-            text=True,
-            timeout=60,
-        )
-    found, lines, fault = map(json.loads, told.stdout.splitlines())
+        asked = [*tasks, {"kind": "classify", "data": {"dataset": "owner/mood", "test": "tests"}}]
+        told = hub.told(READ, tmp_path / "home", said=json.dumps(asked))
+    found, lines, fault = map(json.loads, told)
     assert found["names"] == ["no", "yes"]
     assert found["texts"] == [train[0] + train[1], ["a valid one"] * 2, ["a test"] * 2]
     assert (found["facts"]["dataset"], found["facts"]["revision"]) == ("owner/mood", commit)

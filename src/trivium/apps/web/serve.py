@@ -17,9 +17,7 @@ from trivium.feedback.database import Database
 
 OWNER = "owner"
 MOST_CONNECTIONS = 200
-TURN = (
-    0.0005  # seconds that a thread computes while others wait; Python's own 0.005 add up over the replies to an answer
-)
+TURN = 0.0005  # seconds that a thread computes while others wait; Python's 0.005 add up over the replies to an answer
 
 
 def listen(host: str, port: int) -> socket.socket:
