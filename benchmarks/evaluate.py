@@ -1,15 +1,18 @@
 """Asking in words: few-shot and zero-shot on the built-in world, and our scorer beside lm-evaluation-harness.
 
 `few_shot_gain`         codes (two kinds of words, each with a sign drawn at random): mean accuracy with 8 examples minus without,
-                        pre-trained model, calibrated, over many rules; the words that are asked are no examples
+                        calibrated, over many rules, by the models that recipes/few-shot.yaml pre-trains; the words that are
+                        asked are no examples, and no document that was read has a rule about the two kinds
 `few_shot_gain_low`     the lower end of its 95% interval over all rules: above 0 says that the gain is no chance
+`few_shot_gain_demo`    the same of the demo's pre-trained model, whose text shows few rules
 `zero_shot_over_chance` unseen tasks inside trained families, four ways, newest model: accuracy minus chance
 `harness_agreement`     largest difference of any score between ours, the harness on our adapter, and its `--model hf`
 `score_items_vs_harness` items a second of our scorer over those of `--model hf` with its best batch size, same weights,
                         tasks with and without examples
 
 The peer is the lm-eval of our extra [eval]; both sides are processes of their own, taken in turn, with as many threads. The
-few-shot examples are the same on both sides, in the same order. A run of recipes/demo.yaml must be there (`make demo`).
+few-shot examples are the same on both sides, in the same order. A run of recipes/demo.yaml must be there (`make demo`); the
+models of recipes/few-shot.yaml are trained by the benchmark, a seed each.
 """
 
 from __future__ import annotations
@@ -26,12 +29,12 @@ from statistics import fmean
 from typing import Any
 
 from figures import Figure, finish
-from measure import ROOT, interleave, machine, tell
+from measure import ROOT, TRIVIUM, interleave, machine, tell, watch, work_folder
 
 SIDE = Path(__file__).resolve().parent / "sides" / "harness_side.py"
 BATCHES = (1, 8, 32, 128)
 SHOTS = {"unseen_zero": 0, "unseen_five": 5}
-EXAMPLES = 8
+EXAMPLES = (0, 1, 2, 4, 8)
 HARNESS = """
 task: {name}
 dataset_path: json
@@ -93,32 +96,74 @@ def side(name: str, model: Path, tasks: Path, threads: int, batch: int = 1) -> d
     return result
 
 
-def gains_of(model: Path, seed: int, rules: int) -> list[float]:
-    """For each of `rules` rules the calibrated accuracy with examples minus without."""
+def reader_of(model: Path, threads: int, *, chat: bool = False) -> Any:
+    from trivium.evaluate.readers import load_reader
+
+    return load_reader(model, "auto", threads, chat=chat)
+
+
+def few_shot_model(work: Path, seed: int, threads: int, *, quick: bool) -> Path:
+    """The model that recipes/few-shot.yaml pre-trains."""
+    settings = [f"seed={seed}", f"threads={threads}", *(["pretrain.steps=20"] if quick else [])]
+    words = [word for setting in settings for word in ("--set", setting)]
+    recipe, name = ROOT / "recipes" / "few-shot.yaml", f"few-shot-{seed}"
+    command = [*TRIVIUM, "run", str(recipe), *words, "--until", "pretrain", "--name", name, "--runs", str(work)]
+    watch(command, work / f"{name}.log")
+    return work / name / "pretrain"
+
+
+def accuracies(model: Path, seed: int, rules: int, threads: int) -> list[list[float]]:
+    """For each of `rules` rules the calibrated accuracy with each number of `EXAMPLES`, over three draws of them."""
     from trivium.data.tasks import read
     from trivium.evaluate.in_context import ask
-    from trivium.evaluate.readers import load_reader
     from trivium.task.asking import Asking
     from trivium.task.declaration import Task
 
-    view = {"template": "{text}:", "target": " {label}.", "separator": " "}
+    view = {"template": "{text}", "target": " {label}.", "separator": " "}
     data = {"kind": "world", "task": "codes"}
     task = Task.model_validate({"kind": "classify", "data": data, "views": {"prompt": view}})
-    reader = load_reader(model)
-    gains = []
+    reader, asking = reader_of(model, threads), Asking(shots=EXAMPLES, seeds=3, scoring="calibrated")
+    found = []
     for rule in range(rules):
         splits = read(task, 1000 * seed + rule)
-        asking = Asking(shots=(0, EXAMPLES), seeds=3, scoring="calibrated")
         points = ask(task, splits.names, reader, splits.train, splits.test, asking).points
-        gains.append(points[1].scores["calibrated"].value - points[0].scores["calibrated"].value)
-    return gains
+        found.append([point.scores["calibrated"].value for point in points])
+    return found
 
 
-def over_chance(model: Path, seed: int, items: int, *, chat: bool) -> tuple[float, float, float]:
+def few_shot_figures(
+    models: Sequence[Path], demo: Path, seeds: Sequence[int], rules: int, threads: int
+) -> list[Figure]:
+    """What examples give, to the models of the recipe and, for comparison, to the demo's."""
+    from trivium.evaluate.intervals import mean
+
+    found = [accuracies(model, seed, rules, threads) for model, seed in zip(models, seeds, strict=True)]
+    rows = [row for one in found for row in one]
+    every = mean([row[-1] - row[0] for row in rows])
+    curve = ", ".join(f"{fmean(row[place] for row in rows):.3f} with {count}" for place, count in enumerate(EXAMPLES))
+    plain = [row[-1] - row[0] for seed in seeds for row in accuracies(demo, seed, rules, threads)]
+    demos = mean(plain)
+    return [
+        Figure(
+            "few_shot_gain", [fmean(row[-1] - row[0] for row in one) for one in found], seeds, bar=0.0, aim=0.05,
+            note=f"two-way, {EXAMPLES[-1]} examples against none, {rules} rules a seed, recipes/few-shot.yaml; accuracy over "
+            f"all {every.items} rules: {curve} examples",
+        ),
+        Figure(
+            "few_shot_gain_low", [every.low], seeds[:1], bar=0.0,
+            note=f"of {every.value:.3f} ({every.low:.3f} to {every.high:.3f}) over all {every.items} rules of all seeds",
+        ),
+        Figure(
+            "few_shot_gain_demo", [demos.value], seeds[:1],
+            note=f"the demo's pre-trained model, whose text has few rules; 95% interval {demos.low:.3f} to {demos.high:.3f}",
+        ),
+    ]  # fmt: skip
+
+
+def over_chance(model: Path, seed: int, items: int, threads: int) -> tuple[float, float, float]:
     """Accuracy on unseen tasks minus chance, and its 95% interval."""
     from trivium.data.tasks import read
     from trivium.evaluate.in_context import ask
-    from trivium.evaluate.readers import load_reader
     from trivium.task.asking import Asking
     from trivium.task.declaration import Task
 
@@ -126,7 +171,9 @@ def over_chance(model: Path, seed: int, items: int, *, chat: bool) -> tuple[floa
     views = {"prompt": {"template": "{question}"}}
     task = Task.model_validate({"kind": "choose", "data": data, "views": views})
     splits = read(task, 500 + seed)
-    curve = ask(task, splits.names, load_reader(model, chat=chat), splits.train, splits.test, Asking(items=items))
+    curve = ask(
+        task, splits.names, reader_of(model, threads, chat=True), splits.train, splits.test, Asking(items=items)
+    )
     score, chance = curve.points[0].scores["sum"], curve.chance or 0.0
     return score.value - chance, score.low - chance, score.high - chance
 
@@ -137,6 +184,9 @@ def main() -> None:
     parser.add_argument("--run", type=Path, default=ROOT / "runs" / "demo", help="a run of recipes/demo.yaml")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument(
+        "--work", type=Path, metavar="DIR", help="keep the models of few-shot.yaml there, and reuse them"
+    )
     parser.add_argument("--quick", action="store_true", help="one seed, few items")
     given = parser.parse_args()
     if not (given.run / "align" / "config.json").is_file():
@@ -145,8 +195,6 @@ def main() -> None:
     items, rules, told = (60, 4, 80) if given.quick else (400, 20, 600)
     where = machine(given.threads)
     import torch
-
-    from trivium.evaluate.intervals import mean
 
     torch.set_num_threads(given.threads)
     pretrained, newest = (given.run / name for name in ("pretrain", "align"))
@@ -172,17 +220,13 @@ def main() -> None:
     ]
     rates = {name: [items * len(SHOTS) / one["seconds"] for one in rows] for name, rows in found.items()}
     ratios = [ours / peer for ours, peer in zip(rates["Trivium"], rates["lm-eval hf"], strict=True)]
-    gains = [gains_of(pretrained, seed, rules) for seed in seeds]
-    every = mean([one for found in gains for one in found])
-    over = [over_chance(newest, seed, told, chat=True) for seed in seeds]
+    with work_folder(given.work, "trivium-few-shot-") as work:
+        models = [few_shot_model(work, seed, given.threads, quick=given.quick) for seed in seeds]
+        few = few_shot_figures(models, pretrained, seeds, rules, given.threads)
+    over = [over_chance(newest, seed, told, given.threads) for seed in seeds]
     value, low, high = over[0]
     figures = [
-        Figure(
-            "few_shot_gain", [fmean(found) for found in gains], seeds, aim=0.05,
-            note=f"two-way, {EXAMPLES} examples against none, {rules} rules a seed, pre-trained model; "
-            f"over all {every.items} rules {every.value:.3f} ({every.low:.3f} to {every.high:.3f})",
-        ),
-        Figure("few_shot_gain_low", [every.low], seeds[:1], bar=0.0, note=f"over all {every.items} rules of all seeds"),
+        *few,
         Figure(
             "zero_shot_over_chance", [one[0] for one in over], seeds, bar=0.0,
             note=f"four-way, {told} items a seed; seed {seeds[0]}: {value:.3f} ({low:.3f} to {high:.3f}) above chance",

@@ -95,6 +95,18 @@ def test_texts_files_and_standard_input_say_the_same(
     assert [line.split("\t")[1] for line in capsys.readouterr().out.splitlines()] == texts
 
 
+def test_a_text_whose_end_is_not_read_is_told_of(
+    folders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    long = "The soup was good. " * 40
+    predict(folders / "mood", None, ["It broke.", long], None, (tmp_path, "cpu", True))
+    assert (
+        "1 of 2 texts are longer than 64 tokens and lost their end; views.head.windows: true" in capsys.readouterr().err
+    )
+    predict(folders / "names", None, [long], None, (tmp_path, "cpu", True))  # read in windows: nothing is lost
+    assert capsys.readouterr().err == ""
+
+
 def test_pairs_are_parted_by_a_tab_and_a_missing_half_is_told(
     folders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -35,6 +35,9 @@ def predict(
         part = items[start : start + BATCH]
         for item, told in zip(part, _told(experts, name, part), strict=True):
             print(json.dumps({"input": item, **told}, ensure_ascii=False) if as_json else _line(item, told))
+    model: Any = experts.named(name) if name in experts.folders else None
+    if note := model.told_shortened(0, len(items)) if hasattr(model, "told_shortened") else "":
+        print(note, file=sys.stderr)
 
 
 def _only(experts: Experts) -> str:

@@ -44,20 +44,27 @@ class Writer(Protocol):
 
 def score(task: Task, names: Sequence[str], model: Predictor | Writer, items: Sequence[Item]) -> Scored:
     """What the model scores on the items."""
-    if isinstance(model, Predictor) and task.kind == "classify":
-        judged = model.classify([one for one in items if isinstance(one, Labelled)])
-        scored = compare(task, names, items, [one.labels for one in judged])
-        right = [one.labels == _labels(item) for one, item in zip(judged, items, strict=True)]
-        sure = [max(one.probabilities.values()) for one in judged]
-        return replace(scored, scores={**scored.scores, "ece": classification.calibration_estimate(right, sure)})
     if isinstance(model, Predictor):
-        return compare(task, names, items, told_by(task, model, items))
+        before = model.shortened
+        found = _by_head(task, names, model, items)
+        told = model.told_shortened(before, len(items))
+        return replace(found, notes={**found.notes, "shortened": told}) if told else found
     if task.kind in ("generate", "answer"):
         return compare(task, names, items, model.texts([one for one in items if isinstance(one, Written | Asked)]))
     if task.kind == "choose":
         return compare(task, names, items, model.choices([one for one in items if isinstance(one, Chosen)]))
     labels = model.labels([one for one in items if isinstance(one, Labelled)])
     return compare(task, names, items, [(label,) for label in labels])
+
+
+def _by_head(task: Task, names: Sequence[str], model: Predictor, items: Sequence[Item]) -> Scored:
+    if task.kind != "classify":
+        return compare(task, names, items, told_by(task, model, items))
+    judged = model.classify([one for one in items if isinstance(one, Labelled)])
+    scored = compare(task, names, items, [one.labels for one in judged])
+    right = [one.labels == _labels(item) for one, item in zip(judged, items, strict=True)]
+    sure = [max(one.probabilities.values()) for one in judged]
+    return replace(scored, scores={**scored.scores, "ece": classification.calibration_estimate(right, sure)})
 
 
 def told_by(task: Task, model: Predictor, items: Sequence[Item]) -> list[Any]:

@@ -81,7 +81,7 @@ def _require(ask: Ask, limit: int) -> None:
 def beginnings(prompts: Sequence[tuple[int, ...]]) -> list[tuple[int, list[int]]]:
     """(tokens that the prompts of a group share at their beginning, numbers of those prompts); each prompt in one group.
 
-    At least one token of each prompt is never shared.
+    At least one token of each prompt is never shared. Prompts that share nothing are one group, which comes last.
     """
     groups: list[tuple[int, list[int]]] = []
     for number in sorted(range(len(prompts)), key=lambda one: prompts[one]):
@@ -93,7 +93,8 @@ def beginnings(prompts: Sequence[tuple[int, ...]]) -> list[tuple[int, list[int]]
                 groups[-1] = (min(shared, same) if len(members) > 1 else same, [*members, number])
                 continue
         groups.append((0, [number]))
-    return groups
+    alone = [number for shared, members in groups if not shared for number in members]
+    return [group for group in groups if group[0]] + ([(0, alone)] if alone else [])
 
 
 def _common(one: Sequence[int], two: Sequence[int]) -> int:

@@ -65,15 +65,25 @@ class Predictor:
         self.model, self.tokenizer, self.task, self.machine = model, tokenizer, task, machine
         self.names: tuple[str, ...] = model.head.labels
         self.limit: int = model.shape.max_positions
+        self.shortened = 0  # texts that lost their end, of all that were read
 
     def logits(self, items: Sequence[Labelled]) -> numpy.ndarray[tuple[int, int], numpy.dtype[numpy.float64]]:
         """(N, L), what the head says of each item before any softmax, the mean over its windows."""
         windows = self.task.views.head.windows
         grouped = [text_rows(self.tokenizer, item.text, item.second, self.limit, windows=windows) for item in items]
         rows = [row for group in grouped for row in group]
+        self.shortened += sum(row.shortened for row in rows)
         found = torch.stack(head_outputs(self.model, rows, self.tokenizer.pad, self.machine)).double()
         parts = torch.split(found, [len(group) for group in grouped])
         return torch.stack([part.mean(dim=0) for part in parts]).numpy()
+
+    def told_shortened(self, before: int, items: int) -> str:
+        """That of `items` texts, read since `shortened` was `before`, some lost their end; nothing where none did."""
+        count = self.shortened - before
+        if not count:
+            return ""
+        remedy = "give shorter texts" if self.task.is_pair else "views.head.windows: true in the task reads them whole"
+        return f"{count:,} of {items:,} texts are longer than {self.limit} tokens and lost their end; {remedy}"
 
     def classify(self, texts: Sequence[str | tuple[str, str] | Labelled]) -> list[Judged]:
         """What each text (or pair of texts) is. Raises UserError for an empty one, or for a pair where one is wanted."""

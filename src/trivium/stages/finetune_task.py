@@ -144,6 +144,8 @@ def run(settings: FinetuneTaskSettings, context: Context) -> dict[str, Any]:
     context.report(Progress(context.folder.name, 0, 0, note=f"measuring on {len(measured):,} items, and the baselines"))
     model = save(setup, trained, context.folder)
     scored = score(task, splits.names, model, measured)
+    if shortened := scored.notes.get("shortened"):
+        context.report(Progress(context.folder.name, 0, 0, note=shortened))
     beside = baselines(task, splits.names, splits.train, measured)
     main = main_score(task)
     points = list(curve(settings.curve, setup, splits, scored, context)) if settings.curve else []

@@ -1,9 +1,9 @@
 """Tasks of the little world that are asked without training: a rule that only examples show, and tasks never trained.
 
 `codes`: two kinds of words, each with a sign that is drawn by the seed, so that without examples half the answers are right
-by chance; the words that are asked about are no examples, of which there are eight at least. `unseen`: held-out tasks inside
-trained families, four ways, the wrong options being answers to other requests of the same family, those first that share most
-words with the request.
+by chance; the words that are asked about are no examples, of which there are eight at least, and no document has a rule about
+these two kinds. `unseen`: held-out tasks inside trained families, four ways, the wrong options being answers to other requests
+of the same family, those first that share most words with the request.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from functools import cache
-from itertools import islice
+from itertools import combinations, islice
 
 from trivium.base.seeds import derive, python_random
 from trivium.world.grammar import capital
 from trivium.world.instructions import Reach, instructions
 from trivium.world.lexicon import KINDS
+from trivium.world.rules import kept
 
 SIGNS = ("A", "B", "C", "D", "one", "two", "red", "blue", "star", "moon", "left", "right")
 PARTS = {"train": (0.0, 0.4), "valid": (0.4, 0.5), "test": (0.5, 1.0)}  # of each kind's words
@@ -27,7 +28,7 @@ CANDIDATES = 4000  # requests from which wrong options are drawn
 def codes(seed: int, split: str) -> Iterator[tuple[str, str]]:
     """(word, sign); every word of the split once."""
     dice = python_random(seed, "codes")
-    kinds, signs = dice.sample(sorted(KINDS), 2), dice.sample(SIGNS, 2)
+    kinds, signs = dice.choice(_kept_pairs()), dice.sample(SIGNS, 2)
     rows = []
     for kind, sign in zip(kinds, signs, strict=True):
         words = dice.sample(KINDS[kind].all, len(KINDS[kind]))
@@ -35,6 +36,11 @@ def codes(seed: int, split: str) -> Iterator[tuple[str, str]]:
         rows += [(capital(word), sign) for word in words[low:high]]
     python_random(seed, "codes", split).shuffle(rows)
     yield from rows
+
+
+@cache
+def _kept_pairs() -> list[tuple[str, str]]:
+    return [pair for pair in combinations(sorted(KINDS), 2) if kept(*pair)]
 
 
 def unseen(seed: int, split: str, reach: Reach = "core") -> Iterator[tuple[str, tuple[str, ...], int]]:

@@ -22,6 +22,7 @@ from trivium.world.news import news
 from trivium.world.notes import note
 from trivium.world.pages import page
 from trivium.world.reviews import review
+from trivium.world.rules import rule
 from trivium.world.state import world
 from trivium.world.stories import story
 from trivium.world.writing import Dice, Writer
@@ -55,3 +56,10 @@ def document(seed: int, split: Split, number: int) -> Document:
 def documents(seed: int, split: Split, start: int = 0) -> Iterator[Document]:
     """The documents of a split from number `start` on, without end."""
     return (document(seed, split, number) for number in count(start))
+
+
+def rules(seed: int, split: Split) -> Iterator[Document]:
+    """Documents that each show a rule by examples, without end; they come beside those of the mix where they are asked for."""
+    for number in count():
+        text, labels = rule(Dice(derive(seed, "rule", split, number)))
+        yield Document(f"world-rule-{split}-{number:06d}", text, "world", LICENSE, {"kind": "rule", **labels})

@@ -11,6 +11,7 @@ from trivium.world import lexicon
 from trivium.world.echoes_lists import KIND_OF, NOUNS
 from trivium.world.grammar import at, capital, indefinite, join, plural, spoken_part
 from trivium.world.lexicon import KIND_PHRASES, KINDS, NUMBERS, ORDINALS
+from trivium.world.rules import shown
 from trivium.world.state import Person, World
 from trivium.world.writing import Dice, Written, fill
 
@@ -299,7 +300,7 @@ def gifts(r: Dice, world: World) -> Written:
 
 def code(r: Dice, world: World) -> Written:
     """A rule shown by examples: each kind of word has its sign, and the same sign comes again for the same kind."""
-    kinds = r.sample(tuple(KINDS), r.choice((2, 2, 3)))
+    kinds = shown(r, r.choice((2, 2, 3)))
     signs = r.sample(_SIGNS, len(kinds)) if r.random() < 0.6 else kinds
     shape = r.choice(("{word}: {sign}.", "{word} is {sign}.", "{word}, {sign}.", "{word} - {sign}."))
     rows = []

@@ -9,6 +9,7 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
@@ -33,6 +34,11 @@ class WorldSource(Settings):
     tokens: int = Field(
         default=3_000_000, ge=1000, description="tokens of documents, about: one for every 3.5 characters"
     )
+    rules: int = Field(
+        default=0,
+        ge=0,
+        description="further documents, each of which shows a rule by examples: a model learns from them to learn from a prompt",
+    )
     instructions: int = Field(default=20_000, ge=0, description="conversations to learn from")
     families: Literal["core", "all", "open", "service", "shop"] = Field(
         default="core",
@@ -50,7 +56,7 @@ def read(source: WorldSource, name: str, intake: Intake) -> Iterator[Item]:
     Raises UserError, with how many there are, where the world has fewer different ones than are asked for.
     """
     from trivium.world import service, shop
-    from trivium.world.documents import documents
+    from trivium.world.documents import documents, rules
     from trivium.world.instructions import instructions
     from trivium.world.prompts import prompts
 
@@ -58,6 +64,9 @@ def read(source: WorldSource, name: str, intake: Intake) -> Iterator[Item]:
     characters = round(source.tokens * CHARACTERS_PER_TOKEN)
     yield from _documents(documents(seed, "train"), "train", characters, name, intake)
     yield from _documents(documents(seed, "valid"), "valid", round(characters * intake.valid_share), name, intake)
+    yield from _documents(islice(rules(seed, "train"), source.rules), "train", math.inf, name, intake)
+    kept = round(source.rules * intake.valid_share)
+    yield from _documents(islice(rules(seed, "valid"), kept), "valid", math.inf, name, intake)
     if source.families == "shop":  # the log is text too: the order in which things are taken is learned from it
         visits = source.instructions
         yield from _documents(shop.log(seed, "train", visits), "train", math.inf, name, intake)
