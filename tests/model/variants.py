@@ -32,6 +32,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "distilbert": ("distilbert", OWN_KEYS),
     "modernbert": ("modernbert", {**OWN_KEYS, "windows": (0, 6, 6), "rope_theta": 160_000.0, "local_rope_theta": 1e3}),
     "modernbert-untied": ("modernbert", {**OWN_KEYS, "windows": (4, 4, 0), "tie_embeddings": False, "norm_bias": True}),
+    "modernbert-one-layer": ("modernbert", {**OWN_KEYS, "num_layers": 1}),  # that sees all: no window is left
 }
 LABELS = ("red", "green", "blue", "none", "other")
 

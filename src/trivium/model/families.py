@@ -60,8 +60,9 @@ def new_shape(family: str, sizes: Mapping[str, Any], window: int | None = None, 
     """
     row = family_named(family)
     reach = row.window if window is None else window
-    if reach:
-        sizes = {"windows": tuple(reach if layer % every else 0 for layer in range(sizes["num_layers"])), **sizes}
+    windows = tuple(reach if layer % every else 0 for layer in range(sizes["num_layers"])) if reach else ()
+    if any(windows):
+        sizes = {"windows": windows, **sizes}
     shape = Architecture(**{**row.form, **sizes, "family": family})
     try:
         row.config(shape)
