@@ -43,7 +43,7 @@ def test_bits_per_byte_of_a_text_are_those_of_a_slow_sum(tmp_path: Path, words: 
     model = Transformer(SHAPE)
     initialise(model, torch_random(0, "small"))
     context = Context(folder=tmp_path / "evaluate", seed=0, inputs={}, device="cpu", threads=1)
-    (row,) = further_scores({"plain": path}, None, {"pretrain": model}, words, 16, context)
+    each, row = further_scores({"plain": path}, None, {"pretrain": model}, words, 16, context)
     shard = as_shard(path, words, tmp_path / "again", 16)
     ids, nats = shard.tokens.tolist(), 0.0
     stream = [shard.end_of_text, *ids]  # the first token is foretold from a separator
@@ -53,6 +53,9 @@ def test_bits_per_byte_of_a_text_are_those_of_a_slow_sum(tmp_path: Path, words: 
             logs = model.logits(model(torch.tensor([stream[start : start + len(told)]]))).log_softmax(-1)[0]
             nats -= sum(float(logs[place, token]) for place, token in enumerate(told) if token != shard.end_of_text)
     size = len(path.read_bytes())
+    tokens = sum(token != shard.end_of_text for token in ids)
+    assert each["name"] == "perplexity/plain" and each["value"] == pytest.approx(math.exp(nats / tokens), rel=1e-4)
+    assert each["low"] <= each["value"] <= each["high"]
     assert row["value"] == pytest.approx(nats / size / math.log(2), rel=1e-4)
     assert (row["name"], row["stage"], row["low"] <= row["value"] <= row["high"]) == (
         "bits_per_byte/plain",

@@ -1,5 +1,5 @@
-"""Bits per byte of texts that the run did not gather, and of the model that its pre-training went on from: what adaptation to a
-domain gained there, and what it cost elsewhere."""
+"""Bits per byte and perplexity of texts that the run did not gather, and of the model that its pre-training went on from: what
+adaptation to a domain gained there, and what it cost elsewhere."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from trivium.data.rows import read_rows, text_of
 from trivium.data.shards import Shard, write_shard
 from trivium.data.text import read_text
 from trivium.evaluate.scores import score_row
-from trivium.evaluate.text import bits_per_byte_estimate
+from trivium.evaluate.text import bits_per_byte_estimate, perplexity
 from trivium.model.folder import load, resize_vocabulary
 from trivium.model.hub import find_model
 from trivium.model.transformer import Transformer
@@ -27,10 +27,13 @@ from trivium.tokenizer import Tokenizer
 PIECE_BYTES = 1 << 20
 
 
-def valid_row(name: str, model: Transformer, tokenizer: Tokenizer, length: int, context: Context) -> dict[str, Any]:
-    """Bits per byte of the run's validation text under one model, with an interval over its rows of `length` tokens."""
+def valid_rows(
+    name: str, model: Transformer, tokenizer: Tokenizer, length: int, context: Context
+) -> list[dict[str, Any]]:
+    """Perplexity and bits per byte of the run's validation text under one model, with intervals over its rows of `length`
+    tokens."""
     shard = Shard(context.inputs["tokenize"] / "valid", tokenizer.sha256)
-    return _row("valid_bits_per_byte", name, model, shard, length, context, "the whole validation text")
+    return _rows(("valid_", ""), name, model, shard, length, context, "the whole validation text")
 
 
 def further_scores(
@@ -41,8 +44,8 @@ def further_scores(
     length: int,
     context: Context,
 ) -> list[dict[str, Any]]:
-    """The base on the validation text, and it and every model on every further text: `bits_per_byte/NAME`. The texts' tokens are
-    left in the stage's folder.
+    """The base on the validation text, and it and every model on every further text: `perplexity/NAME`,
+    `bits_per_byte/NAME`. The texts' tokens are left in the stage's folder.
 
     Raises DataError where a text cannot be read or is too short to measure.
     """
@@ -52,21 +55,27 @@ def further_scores(
             "base": base_of(find_model(base), tokenizer).to(next(iter(models.values())).embedding.weight.device),
             **models,
         }
-        rows.append(valid_row("base", models["base"], tokenizer, length, context))
+        rows += valid_rows("base", models["base"], tokenizer, length, context)
     for name, path in texts.items():
         shard = as_shard(path, tokenizer, context.folder / "texts" / name, length)
         for stage, model in models.items():
-            rows.append(_row(f"bits_per_byte/{name}", stage, model, shard, length, context, f"all of {path.name}"))
+            rows += _rows(("", f"/{name}"), stage, model, shard, length, context, f"all of {path.name}")
     return rows
 
 
-def _row(
-    name: str, stage: str, model: Transformer, shard: Shard, length: int, context: Context, note: str
-) -> dict[str, Any]:
+def _rows(
+    around: tuple[str, str], stage: str, model: Transformer, shard: Shard, length: int, context: Context, note: str
+) -> list[dict[str, Any]]:
     machine = choose_machine(context.device, context.threads, "float32")
-    estimate = bits_per_byte_estimate(model, shard, length, machine)
+    bits = bits_per_byte_estimate(model, shard, length, machine)
     model.eval()
-    return score_row(name, stage, estimate, "bits", f"{note}, in groups of rows")
+    before, after = around  # what stands around the measure in the name of a score
+    note = f"{note}, in groups of rows"
+    each = f"{note}; of a token of its vocabulary"
+    return [
+        score_row(f"{before}perplexity{after}", stage, perplexity(bits, shard), "", each),
+        score_row(f"{before}bits_per_byte{after}", stage, bits, "bits", note),
+    ]
 
 
 def as_shard(path: Path, tokenizer: Tokenizer, folder: Path, length: int) -> Shard:

@@ -1,7 +1,7 @@
-"""Held-out loss of a causal language model, in bits per byte of the text itself.
+"""Held-out loss of a causal language model, in bits per byte of the text itself, and as perplexity.
 
-Windows cover the shard once; the separators between documents are not text and are not counted. Comparable between
-tokenizers, but only at the same rows' length.
+Windows cover the shard once; the separators between documents are not text and are not counted. Bits per byte are comparable
+between tokenizers, but only at the same rows' length; perplexity is one of a tokenizer's tokens.
 """
 
 from __future__ import annotations
@@ -50,6 +50,13 @@ def bits_per_byte_estimate(model: Transformer, shard: Shard, length: int, machin
     parts = _parts(model, shard, valid_windows(shard, length, ROWS_IN_GROUP), machine)
     scale = _bits_per_nat_and_token(shard)
     return ratio([nats * scale for nats, _ in parts], [tokens for _, tokens in parts])
+
+
+def perplexity(bits: Estimate, shard: Shard) -> Estimate:
+    """exp(nats a token) from bits per byte of the same shard; the interval goes with it, for one follows from the other."""
+    scale = _bits_per_nat_and_token(shard)
+    value, low, high = (math.exp(one / scale) for one in (bits.value, bits.low, bits.high))
+    return Estimate(value, low, high, bits.items)
 
 
 def _bits_per_nat_and_token(shard: Shard) -> float:

@@ -52,6 +52,7 @@ TITLES = {
     INSTRUCTIONS: "Right answers to held-out instructions",
     WIN_RATE: f"Pairs won against the fine-tuned model ({RATER})",
     "valid_bits_per_byte": "Bits per byte of unseen text (lower is better)",
+    "valid_perplexity": "Perplexity of unseen text, of a token (lower is better)",
     "utility": f"Mean points of the answers to open requests ({RATER})",
     "reward": "Mean reward of the answers to your own open requests",
     "reward_wins": "Your own requests: answers that the reward model prefers to the fine-tuned model's",
@@ -68,6 +69,7 @@ TITLES = {
 
 MEASURED_ON = {
     "bits_per_byte": "Bits per byte (lower is better) of a further text",
+    "perplexity": "Perplexity (lower is better) of a further text",
     "hit_10": "The right option is among the first ten",
     "ndcg_10": "NDCG at ten",
 }

@@ -1,6 +1,6 @@
 """Evaluation: what each phase changed, on text, instructions and requests that no stage was trained on.
 
-- bits per byte of the validation text, for every model of the run (what alignment costs in language shows here);
+- perplexity and bits per byte of the validation text, for every model of the run (what alignment costs in language shows here);
 - exact answers to held-out instructions, greedy, normalised, by family and by what was held out;
 - the win rate of each aligned over the instruction-tuned model on held-out requests, by the simulated rater's true utility
   (ties split), with the KL that it was bought for; beside them what an algorithm must beat: the tuned model where the reward
@@ -202,7 +202,7 @@ def is_masked(folder: Path) -> bool:
 def causal_run(settings: EvaluateSettings, context: Context) -> Found:
     """The measures of models that write."""
     from trivium.evaluate.fairness import fairness_scores
-    from trivium.evaluate.further import further_scores, valid_row
+    from trivium.evaluate.further import further_scores, valid_rows
     from trivium.evaluate.instructions import free_rows, read_heldout, score_instructions
     from trivium.evaluate.readers import CausalReader
     from trivium.evaluate.samples import pick, sample_of, with_changes
@@ -217,9 +217,8 @@ def causal_run(settings: EvaluateSettings, context: Context) -> Found:
         tell()
         if faults := _length_faults(settings.length, generators[name].model.shape.max_positions):
             raise UserError(f"evaluate: {faults[0]}")
-        found.scores.append(
-            valid_row(name, generators[name].model, generators[name].tokenizer, settings.length, context)
-        )
+        own = generators[name]
+        found.scores += valid_rows(name, own.model, own.tokenizer, settings.length, context)
         found.figures["valid_bits_per_byte"] = found.scores[-1]["value"]  # the newest model's
     told = {name: one.model for name, one in generators.items()}
     tokenizer = generators["pretrain"].tokenizer
