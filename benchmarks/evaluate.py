@@ -34,6 +34,7 @@ from measure import ROOT, TRIVIUM, interleave, machine, tell, watch, work_folder
 SIDE = Path(__file__).resolve().parent / "sides" / "harness_side.py"
 BATCHES = (1, 8, 32, 128)
 SHOTS = {"unseen_zero": 0, "unseen_five": 5}
+PARTS = ("few", "zero", "scorer")
 EXAMPLES = (0, 1, 2, 4, 8)
 HARNESS = """
 task: {name}
@@ -178,10 +179,55 @@ def over_chance(model: Path, seed: int, items: int, threads: int) -> tuple[float
     return score.value - chance, score.low - chance, score.high - chance
 
 
+def scorer_figures(model: Path, seeds: Sequence[int], items: int, threads: int, *, quick: bool) -> list[Figure]:
+    """Our scorer beside the harness: how far apart the scores are, and items a second."""
+    with tempfile.TemporaryDirectory(prefix="trivium-evaluate-") as place:
+        tasks = Path(place)
+        write_tasks(tasks, items)
+        sizes = (32,) if quick else BATCHES
+        best = min(sizes, key=lambda size: side("hf", model, tasks, threads, size)["seconds"])
+        tell(f"the harness is fastest with batches of {best}")
+        sides = {
+            "Trivium": lambda seed: side("own", model, tasks, threads),
+            "lm-eval hf": lambda seed: side("hf", model, tasks, threads, best),
+        }
+        found = interleave(sides, seeds)
+        adapter = side("adapter", model, tasks, threads)
+    scores = [found["Trivium"][0]["scores"], found["lm-eval hf"][0]["scores"], adapter["scores"]]
+    gaps = [
+        abs(one[task][name] - other[task][name])
+        for one in scores
+        for other in scores
+        for task in SHOTS
+        for name in ("acc", "acc_norm")
+    ]
+    rates = {name: [items * len(SHOTS) / one["seconds"] for one in rows] for name, rows in found.items()}
+    ratios = [ours / peer for ours, peer in zip(rates["Trivium"], rates["lm-eval hf"], strict=True)]
+    return [
+        Figure(
+            "harness_agreement", [max(gaps)], seeds[:1], better="lower", bar=0.0,
+            note=f"ours, adapter and --model hf, {items * len(SHOTS)} items",
+        ),
+        Figure(
+            "score_items_vs_harness", ratios, seeds, "items/s", bar=3.0, ours=rates["Trivium"], peer=rates["lm-eval hf"],
+            note=f"--model hf, batches of {best}, {items} items without and {items} with 5 examples",
+        ),
+    ]  # fmt: skip
+
+
+def zero_shot_figure(model: Path, seeds: Sequence[int], items: int, threads: int) -> Figure:
+    """How far above chance the newest model is on tasks that were never trained."""
+    over = [over_chance(model, seed, items, threads) for seed in seeds]
+    value, low, high = over[0]
+    note = f"four-way, {items} items a seed; seed {seeds[0]}: {value:.3f} ({low:.3f} to {high:.3f}) above chance"
+    return Figure("zero_shot_over_chance", [one[0] for one in over], seeds, bar=0.0, note=note)
+
+
 def main() -> None:
     """Measure, and print and write the figures."""
     parser = argparse.ArgumentParser(description="Asking in words, beside lm-evaluation-harness.")
     parser.add_argument("--run", type=Path, default=ROOT / "runs" / "demo", help="a run of recipes/demo.yaml")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument(
@@ -198,48 +244,15 @@ def main() -> None:
 
     torch.set_num_threads(given.threads)
     pretrained, newest = (given.run / name for name in ("pretrain", "align"))
-    with tempfile.TemporaryDirectory(prefix="trivium-evaluate-") as place:
-        tasks = Path(place)
-        write_tasks(tasks, items)
-        sizes = (32,) if given.quick else BATCHES
-        best = min(sizes, key=lambda size: side("hf", pretrained, tasks, given.threads, size)["seconds"])
-        tell(f"the harness is fastest with batches of {best}")
-        sides = {
-            "Trivium": lambda seed: side("own", pretrained, tasks, given.threads),
-            "lm-eval hf": lambda seed: side("hf", pretrained, tasks, given.threads, best),
-        }
-        found = interleave(sides, seeds)
-        adapter = side("adapter", pretrained, tasks, given.threads)
-    scores = [found["Trivium"][0]["scores"], found["lm-eval hf"][0]["scores"], adapter["scores"]]
-    gaps = [
-        abs(one[task][name] - other[task][name])
-        for one in scores
-        for other in scores
-        for task in SHOTS
-        for name in ("acc", "acc_norm")
-    ]
-    rates = {name: [items * len(SHOTS) / one["seconds"] for one in rows] for name, rows in found.items()}
-    ratios = [ours / peer for ours, peer in zip(rates["Trivium"], rates["lm-eval hf"], strict=True)]
-    with work_folder(given.work, "trivium-few-shot-") as work:
-        models = [few_shot_model(work, seed, given.threads, quick=given.quick) for seed in seeds]
-        few = few_shot_figures(models, pretrained, seeds, rules, given.threads)
-    over = [over_chance(newest, seed, told, given.threads) for seed in seeds]
-    value, low, high = over[0]
-    figures = [
-        *few,
-        Figure(
-            "zero_shot_over_chance", [one[0] for one in over], seeds, bar=0.0,
-            note=f"four-way, {told} items a seed; seed {seeds[0]}: {value:.3f} ({low:.3f} to {high:.3f}) above chance",
-        ),
-        Figure(
-            "harness_agreement", [max(gaps)], seeds[:1], better="lower", bar=0.0,
-            note=f"ours, adapter and --model hf, {items * len(SHOTS)} items",
-        ),
-        Figure(
-            "score_items_vs_harness", ratios, seeds, "items/s", bar=3.0, ours=rates["Trivium"], peer=rates["lm-eval hf"],
-            note=f"--model hf, batches of {best}, {items} items without and {items} with 5 examples",
-        ),
-    ]  # fmt: skip
+    figures = []
+    if "few" in given.only:
+        with work_folder(given.work, "trivium-few-shot-") as work:
+            models = [few_shot_model(work, seed, given.threads, quick=given.quick) for seed in seeds]
+            figures += few_shot_figures(models, pretrained, seeds, rules, given.threads)
+    if "zero" in given.only:
+        figures.append(zero_shot_figure(newest, seeds, told, given.threads))
+    if "scorer" in given.only:
+        figures += scorer_figures(pretrained, seeds, items, given.threads, quick=given.quick)
     finish("evaluate", figures, where, quick=given.quick)
 
 
