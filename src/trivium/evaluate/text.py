@@ -55,7 +55,9 @@ def bits_per_byte_estimate(model: Transformer, shard: Shard, length: int, machin
 def perplexity(bits: Estimate, shard: Shard) -> Estimate:
     """exp(nats a token) from bits per byte of the same shard; the interval goes with it, for one follows from the other."""
     scale = _bits_per_nat_and_token(shard)
-    value, low, high = (math.exp(min(one / scale, 700.0)) for one in (bits.value, bits.low, bits.high))  # still a number
+    value, low, high = (
+        math.exp(min(one / scale, 700.0)) for one in (bits.value, bits.low, bits.high)
+    )  # still a number
     return Estimate(value, low, high, bits.items)
 
 

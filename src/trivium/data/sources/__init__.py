@@ -117,7 +117,7 @@ def expected_bytes(source: Source) -> int:
     """About how much text a source will give, for progress."""
     match source:
         case WorldSource():
-            return round(source.tokens * world.CHARACTERS_PER_TOKEN)
+            return round(source.tokens * world.CHARACTERS_PER_TOKEN) + source.rules * world.CHARACTERS_OF_RULE
         case PythonDocsSource():
             return python_docs.EXPECTED_BYTES
         case FilesSource():

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from trivium.world.prompts import OpenRequest
 
 CHARACTERS_PER_TOKEN = 3.5  # of a vocabulary of 2,048 on the world's English, about
+CHARACTERS_OF_RULE = 230  # of a document that shows a rule, about
 MOST_REPEATS = 20_000  # one after the other; then the world has said all that it can
 
 
