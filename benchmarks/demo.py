@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from figures import Figure, finish
-from measure import ROOT, TRIVIUM, Watched, interleave, machine, no_network, watch
+from measure import ROOT, Watched, interleave, machine, no_network, run_command, watch
 
 SHORTENED = (
     "pretrain.steps=60",
@@ -42,11 +42,9 @@ class Demo:
 
 def run_demo(seed: int, runs: Path, prefix: list[str], overrides: tuple[str, ...]) -> Demo:
     """Run the recipe from nothing and read what it left."""
-    settings = [word for override in (f"seed={seed}", *overrides) for word in ("--set", override)]
     name = f"demo-{seed}"
-    recipe = str(ROOT / "recipes" / "demo.yaml")
-    command = [*prefix, *TRIVIUM, "run", recipe, *settings, "--name", name, "--runs", str(runs)]
-    watched = watch(command, runs / f"{name}.log")
+    command = run_command(ROOT / "recipes" / "demo.yaml", runs, name, (f"seed={seed}", *overrides))
+    watched = watch([*prefix, *command], runs / f"{name}.log")
     scores = json.loads((runs / name / "evaluate" / "scores.json").read_text(encoding="utf-8"))["scores"]
     reward = json.loads((runs / name / "reward" / "trivium" / "stage.json").read_text(encoding="utf-8"))["figures"]
     return Demo(watched, {(row["name"], row["stage"]): row["value"] for row in scores}, reward)

@@ -29,7 +29,7 @@ from statistics import fmean
 from typing import Any
 
 from figures import Figure, finish
-from measure import ROOT, TRIVIUM, interleave, machine, tell, watch, work_folder
+from measure import ROOT, interleave, machine, run_command, tell, watch, work_folder
 
 SIDE = Path(__file__).resolve().parent / "sides" / "harness_side.py"
 BATCHES = (1, 8, 32, 128)
@@ -106,10 +106,8 @@ def reader_of(model: Path, threads: int, *, chat: bool = False) -> Any:
 def few_shot_model(work: Path, seed: int, threads: int, *, quick: bool) -> Path:
     """The model that recipes/few-shot.yaml pre-trains."""
     settings = [f"seed={seed}", f"threads={threads}", *(["pretrain.steps=20"] if quick else [])]
-    words = [word for setting in settings for word in ("--set", setting)]
     recipe, name = ROOT / "recipes" / "few-shot.yaml", f"few-shot-{seed}"
-    command = [*TRIVIUM, "run", str(recipe), *words, "--until", "pretrain", "--name", name, "--runs", str(work)]
-    watch(command, work / f"{name}.log")
+    watch(run_command(recipe, work, name, settings, "--until", "pretrain"), work / f"{name}.log")
     return work / name / "pretrain"
 
 

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from figures import Figure, finish
-from measure import ROOT, TRIVIUM, end, machine, start, tell, watch
+from measure import ROOT, end, machine, run_command, start, tell, watch
 
 SMALL = (
     "gather.sources=[{kind: world, tokens: 400000, instructions: 3000, heldout_instructions: 100, prompts: 400}]",
@@ -49,9 +49,7 @@ class Bench:
     def command(self, name: str) -> list[str]:
         """The command of one run."""
         settings = (f"seed={self.seed}", f"threads={self.threads}", *SMALL)
-        words = [word for setting in settings for word in ("--set", setting)]
-        recipe = str(ROOT / "recipes" / "demo.yaml")
-        return [*TRIVIUM, "run", recipe, *words, "--name", name, "--runs", str(self.work)]
+        return run_command(ROOT / "recipes" / "demo.yaml", self.work, name, settings)
 
     def weights(self, name: str) -> dict[str, str]:
         """SHA-256 of every model of a run, by stage."""

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -111,6 +111,12 @@ def processor() -> str:
         return platform.processor() or platform.machine()
     name = found.get("model name", platform.machine())
     return f"{name} (family {found['cpu family']}, model {found['model']})" if "cpu family" in found else name
+
+
+def run_command(recipe: Path, runs: Path, name: str, settings: Iterable[str], *more: str) -> list[str]:
+    """`trivium run` of a recipe with settings (`seed=0`), in the run `name` of the folder `runs`."""
+    words = [word for setting in settings for word in ("--set", setting)]
+    return [*TRIVIUM, "run", str(recipe), *words, *more, "--name", name, "--runs", str(runs)]
 
 
 def watch(

@@ -41,7 +41,7 @@ from typing import Any
 import yaml
 
 from figures import Figure, finish
-from measure import ROOT, TRIVIUM, cpu_seconds, machine, tell, watch, work_folder
+from measure import ROOT, cpu_seconds, machine, run_command, tell, watch, work_folder
 
 FOLDS = 10
 LABELLED = 300
@@ -67,9 +67,7 @@ class Bench:
         if not isinstance(content, Path):
             recipe.write_text(json.dumps(content), encoding="utf-8")
         settings = [f"seed={seed}", f"threads={self.threads}", *overrides]
-        words = [word for setting in settings for word in ("--set", setting)]
-        command = [*TRIVIUM, "run", str(recipe), *words, "--name", f"{name}-{seed}", "--runs", str(self.work)]
-        watch(command, self.work / f"{name}-{seed}.log")
+        watch(run_command(recipe, self.work, f"{name}-{seed}", settings), self.work / f"{name}-{seed}.log")
         return self.work / f"{name}-{seed}"
 
 

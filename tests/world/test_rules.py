@@ -7,12 +7,12 @@ from itertools import combinations, islice
 
 from trivium.world.asked import codes
 from trivium.world.documents import documents, rules
+from trivium.world.echoes_lists import KIND_OF
 from trivium.world.lexicon import KINDS
 from trivium.world.rules import SIGNS, kept
 
 BETWEEN = f"(?:: | is | -> | = | )({'|'.join(SIGNS)})(?:$|[.,;\\n] ?)"
 ROW = re.compile(r"([^.,;\n]+?)" + BETWEEN)
-KIND_OF = {word: name for name, pool in KINDS.items() for word in pool.all}
 
 
 def test_every_row_of_a_rule_has_the_sign_that_the_rule_says() -> None:

@@ -12,12 +12,12 @@ A fifth of the pairs of kinds is kept for asking (`world.asked`): no document ha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cache
 from itertools import combinations
 
 from trivium.base.seeds import python_random
 from trivium.world import lexicon
+from trivium.world.echoes_lists import NOUNS
 from trivium.world.grammar import capital
 from trivium.world.lexicon import KINDS
 from trivium.world.writing import Dice, Written, mend
@@ -32,6 +32,7 @@ _FORMS = ("kind", "kind", "colour", "book")
 _BARE = ("{word} {sign}. ", "{word} {sign}, ", "{word} {sign}; ", "{word} {sign}\n")
 _MARKED = ("{word}: {sign}. ", "{word} = {sign}. ", "{word} -> {sign}\n", "{word} is {sign}. ")
 _ROWS = (*_BARE, *_BARE, *_MARKED)
+_THINGS = sorted(NOUNS)
 _PHRASES = ("the {colour} {thing}", "{colour} {thing}", "a {colour} {thing}")
 
 
@@ -77,16 +78,11 @@ def _colour(dice: Dice) -> tuple[Rows, dict[str, str]]:
     meaning = dict(zip(colours, dice.sample(_PLAIN, len(colours)), strict=True))
     phrase = dice.choice(_PHRASES)
     drawn = [dice.choice(colours) for _ in range(_number(dice))]
-    return [(phrase.format(colour=one, thing=dice.choice(_things())), meaning[one]) for one in drawn], meaning
+    return [(phrase.format(colour=one, thing=dice.choice(_THINGS)), meaning[one]) for one in drawn], meaning
 
 
 def _book(dice: Dice) -> tuple[Rows, dict[str, str]]:
-    words = dice.sample(_things(), dice.choice((3, 4, 5, 6)))
+    words = dice.sample(_THINGS, dice.choice((3, 4, 5, 6)))
     meaning = {word: dice.choice(SIGNS) for word in words}
     drawn = words + [dice.choice(words) for _ in range(_number(dice))]
     return [(word, meaning[word]) for word in drawn], meaning
-
-
-@cache
-def _things() -> Sequence[str]:
-    return sorted({word for kind in KINDS.values() for word in kind.all})
