@@ -10,7 +10,7 @@ import torch
 import ablation
 from tests.model.shapes import SHAPE
 from trivium.journey.recipe import read_recipe
-from trivium.model import fused, initialise, transformer
+from trivium.model import elementwise, fused, initialise, transformer
 
 
 @pytest.mark.parametrize("name", ablation.ROWS)
@@ -35,7 +35,7 @@ def test_the_switches_that_are_no_settings(monkeypatch: pytest.MonkeyPatch) -> N
     )
     heads = torch.randn(2, 5, 3, 8)
     heads /= heads.square().mean(dim=-1, keepdim=True).sqrt()  # of these the norm is one already
-    rotation = tuple(part[:, None] for part in transformer.rotation_table(5, 8, 100.0))
+    rotation = tuple(part[:, None] for part in elementwise.rotation_table(5, 8, 100.0))
     expected = fused.norm_rotate(heads, torch.ones(3, 8), rotation, 0.0)  # type: ignore[arg-type]
     torch.testing.assert_close(transformer.norm_rotate(heads, torch.ones(3, 8), rotation, 0.0), expected)  # type: ignore[arg-type]
 

@@ -13,7 +13,7 @@ from trivium.base.native import NUMBERS
 from trivium.model import attend_kernel
 from trivium.model.attend import attention
 from trivium.model.attend_kernel import Heads, attend
-from trivium.model.transformer import rotation_table
+from trivium.model.elementwise import rotation_table
 
 pytestmark = pytest.mark.skipif(
     not attend_kernel.is_for(torch.empty(1, 1, 3, 16, dtype=torch.bfloat16)), reason="no compiler, or another processor"

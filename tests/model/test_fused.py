@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 
 from tests.reference import elementwise as slow
+from trivium.model.elementwise import rotation_table
 from trivium.model.fused import geglu, norm_rotate, rms_norm, rotate, swiglu
-from trivium.model.transformer import rotation_table
 
 
 def test_rms_norm_and_its_gradients() -> None:

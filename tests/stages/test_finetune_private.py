@@ -162,3 +162,30 @@ def test_what_a_private_head_cannot_promise_is_refused_beforehand(task: dict[str
         task_settings(optimizer={"name": "muon"})
     with pytest.raises(ValueError, match="curve trains on the same items again"):
         task_settings(curve={"sizes": [8]})
+
+
+def test_an_item_of_several_windows_is_one_unit_and_the_plan_says_how_many_steps(inputs: dict[str, Path]) -> None:
+    from dataclasses import replace
+
+    from trivium.base.device import choose_machine
+    from trivium.data.tasks import read
+    from trivium.task.declaration import Task
+    from trivium.tokenizer import Tokenizer
+    from trivium.train.private import Plan
+    from trivium.tune.setup import Setup, make_job, make_model
+
+    task = Task.model_validate({**TASK, "views": {"head": {"windows": True}}})
+    splits, machine = read(task, 0), choose_machine("cpu", 1, "float32")
+    plan = Plan(rows=60, rate=1.0, steps=7, noise=0.0, clip=1e-3, delta=1e-3, epsilon=0.0)
+    long = [replace(item, text=item.text * 40) for item in splits.train]  # type: ignore[call-arg, union-attr]
+    tokenizer = Tokenizer.load(inputs["pretrain"])
+    setup = Setup(task_settings(), task, splits.names, inputs["pretrain"], tokenizer, machine, 0, plan)
+    model = make_model(setup)
+    job, _ = make_job(setup, long, model)
+    batches = job.batches(0)
+    assert job.steps == 7
+    assert [len(batch.weights) for batch in batches] == [1] * 60 and all(len(one.rows.tokens) > 1 for one in batches)
+    gradient = job.gradient(0)(model, batches[:1], job.objective, 1.0, machine)
+    assert gradient.shape == (1,)
+    norm = sum(float((p.grad.float() * 60).norm() ** 2) for p in model.parameters() if p.grad is not None) ** 0.5
+    assert norm == pytest.approx(1e-3, rel=1e-3), "all its windows together move the sum by the clip, not each of them"

@@ -25,7 +25,6 @@ from trivium.model.architecture import Architecture
 from trivium.model.folder import load
 from trivium.model.initialise import initialise
 from trivium.model.transformer import Transformer
-from trivium.predict.passes import head_outputs
 from trivium.predict.predictor import Predictor, load_predictor
 from trivium.stages import finetune_task
 from trivium.stages.finetune_task import FinetuneTaskSettings
@@ -158,11 +157,12 @@ def test_a_long_text_is_labelled_by_all_its_windows_and_counts_as_one(base: Path
     told = reader.logits(items)  # type: ignore[arg-type]
     for item, row in zip(items, told, strict=True):
         windows = text_rows(setup.tokenizer, item.text, None, reader.limit, windows=True)  # type: ignore[union-attr]
-        alone = [head_outputs(model, [one], setup.tokenizer.pad, setup.machine)[0].numpy() for one in windows]
-        assert row == pytest.approx(sum(alone) / len(alone), abs=1e-5)
+        with torch.no_grad():
+            alone = [model(torch.tensor([one.ids]))[0, -1] for one in windows]  # this decoder's pooling is "last"
+            assert row == pytest.approx(model.told(sum(alone) / len(alone)).numpy(), abs=1e-5)  # type: ignore[arg-type]
     assert abs(told[-1] - cut.logits(items)[-1]).max() > 1e-4  # type: ignore[arg-type]
     lesson = prepare(chosen.task, splits.names, items, setup.tokenizer, reader.limit)
-    assert sum(one.weight for one in lesson.rows) == pytest.approx(len(items)) and len(lesson.rows) > len(items)
+    assert len(lesson.rows) == len(items) and sum(len(one.more) for one in lesson.rows) > 0
     assert not lesson.shortened
     assert "leave length out" in settings(task, length=64).faults(chosen.task)[0]
     pair = {**world("sentiment", views={"head": {"windows": True}}), "columns": {"second": "other"}}
@@ -229,6 +229,72 @@ def test_micro_batches_do_not_change_the_gradient(
         found.append({name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None})
     for name, gradient in found[0].items():
         assert (gradient - found[1][name]).abs().max() <= 1e-5 * max(float(gradient.abs().max()), 1e-2), name
+
+
+@pytest.mark.parametrize("kind", ["classify", "multilabel", "regress"])
+def test_a_step_of_long_texts_judges_the_mean_of_each_ones_windows(base: Path, tmp_path: Path, kind: str) -> None:
+    """Against the slow way: every window alone, the mean of a text's states by hand, one text after the other."""
+    label = {"classify": ("a", "b"), "multilabel": (["a"], ["a", "b"]), "regress": (0.5, -2.0)}[kind]
+    column = "labels" if kind == "multilabel" else "label"
+    lines = [json.dumps({"text": f"the red hen and {n} more " * (3 + 17 * n), column: label[n % 2]}) for n in range(8)]
+    (tmp_path / "long.jsonl").write_text("\n".join(lines) + "\n")
+    data = {"train": str(tmp_path / "long.jsonl"), "valid": str(tmp_path / "long.jsonl"), "test_share": 0}
+    chosen = settings({"kind": kind, "data": data, "views": {"head": {"windows": True, "dropout": 0.0}}})
+    assert isinstance(chosen.task, Task)
+    splits = read(chosen.task, 0)
+    setup = setup_of(base, chosen, splits.names)
+    model = make_model(setup)
+    torch.nn.init.normal_(model.head_out.weight, generator=torch.Generator().manual_seed(0))
+    job, _ = make_job(setup, splits.train, model)
+    batches = job.batches(0)
+    texts = sum(len(batch.weights) for batch in batches)
+    windows = sum(len(batch.rows.tokens) for batch in batches)
+    assert texts < windows <= 32, "texts with several windows, of about as many rows as the settings ask for (16)"
+    fast = accumulate(model, batches, job.objective, job.count(batches), setup.machine).sum()
+    gradients = {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+    model.zero_grad()
+    losses = []
+    for batch in batches:
+        rows = batch.rows
+        shares = torch.eye(len(rows.tokens)) if batch.shares is None else batch.shares
+        for number in range(len(batch.weights)):
+            pooled = []
+            for row in shares[number].nonzero().flatten().tolist():
+                real = slice(None) if rows.real is None else rows.real[row]
+                pooled.append(model(rows.tokens[row][real][None])[0, -1])
+            outputs, target = model.told(torch.stack(pooled).mean(dim=0)), batch.targets[number]
+            match kind:
+                case "classify":
+                    losses.append(torch.nn.functional.cross_entropy(outputs, target))
+                case "multilabel":
+                    losses.append(torch.nn.functional.binary_cross_entropy_with_logits(outputs, target))
+                case _:
+                    losses.append((outputs[0] - target) ** 2)
+    slow = torch.stack(losses).mean()
+    slow.backward()
+    assert fast.item() == pytest.approx(slow.item(), rel=1e-5)
+    for name, parameter in model.named_parameters():
+        if parameter.grad is not None:
+            limit = 1e-5 * max(float(parameter.grad.abs().max()), 1e-2)
+            assert (gradients[name] - parameter.grad).abs().max() <= limit, name
+
+
+def test_of_a_book_a_step_draws_as_many_windows_as_it_has_rows(base: Path) -> None:
+    task = Task.model_validate(world("sentiment", views={"head": {"windows": True}}))
+    splits, tokenizer = read(task, 0), Tokenizer.load(base)
+    book = replace(splits.train[0], text=" ".join(item.main for item in splits.train[:200]))
+    lesson = prepare(task, splits.names, [book, *splits.train[:3]], tokenizer, 64)
+    whole = [lesson.rows[0].row, *lesson.rows[0].more]
+    assert len(whole) > 12
+    told = TaskBatches(task, lesson, tokenizer, 12, 0)
+    drawn = [told.drawn(0, step) for step in range(8)]
+    for one in drawn:
+        windows = [one.row, *one.more]
+        assert len(windows) == 12 and windows == [window for window in whole if window in windows], "in their order"
+    assert len({one.row for one in drawn}) > 1 and told.drawn(0, 3) == drawn[3], (
+        "others each time, the same when resumed"
+    )
+    assert told.drawn(1, 0) == lesson.rows[1]
 
 
 def test_every_word_is_supervised_once_however_it_is_cut(base: Path) -> None:

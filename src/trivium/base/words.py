@@ -151,8 +151,9 @@ class TaskBatch:
     """Labelled rows. What `targets` are depends on the head: int64 (B,) for one label, float32 (B, L) for any number of them,
     float32 (B,) for a number, int64 (B, T) for tags, int64 (B, 2) for the first and last token of an answer.
 
-    `weights` float32, (B,) or for tags (B, T): 0 where nothing is learned; `allowed` bool (B, T): where an answer may be.
-    What dropout draws follows from `seed`.
+    `weights` float32, (B,) or for tags (B, T): 0 where nothing is learned; `allowed` bool (B, T): where an answer may be;
+    `shares` float32 (I, B), where texts have several rows each: what of each row is in each text; targets and weights are then
+    of I texts instead of B rows. What dropout draws follows from `seed`.
     """
 
     rows: Rows
@@ -160,6 +161,7 @@ class TaskBatch:
     weights: Tensor
     seed: int
     allowed: Tensor | None = None
+    shares: Tensor | None = None
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,14 @@
 """Element-wise parts of a layer: those with a gradient of their own (`fused`), or while a compiler looks the formulas as they
-stand, from which it makes its own kernels.
+stand, from which it makes its own kernels; and the table that rotations are read from.
 
 Legend: B rows, T tokens, N heads, E head size, D width of what is normalised, F intermediate size.
 """
 
 from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -60,3 +64,23 @@ def _normalised(wide: Tensor, epsilon: float) -> Tensor:
 def _turned(heads: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
     first, second = heads.chunk(2, dim=-1)
     return torch.cat([first * cosine - second * sine, second * cosine + first * sine], dim=-1)
+
+
+def rotation_table(
+    positions: int, head_dim: int, theta: float, scaling: Mapping[str, Any] | None = None
+) -> tuple[Tensor, Tensor]:
+    """Cosines and sines (positions, E/2) of the rotary angles (Su et al. 2021, eq. 15), in float32.
+
+    `scaling` slows them down: linear by a factor (Chen et al. 2023), llama3 only the slow ones (Dubey et al. 2024).
+    """
+    frequencies = theta ** (-torch.arange(0, head_dim, 2, dtype=torch.float32) / head_dim)
+    if scaling:
+        slow = frequencies / scaling["factor"]
+        share = torch.zeros_like(frequencies)  # of the unscaled
+        if scaling["rope_type"] == "llama3":
+            low, high = scaling["low_freq_factor"], scaling["high_freq_factor"]
+            turns = scaling["original_max_position_embeddings"] * frequencies / (2 * math.pi)
+            share = ((turns - low) / (high - low)).clamp(0, 1)
+        frequencies = share * frequencies + (1 - share) * slow
+    angles = torch.arange(positions, dtype=torch.float32)[:, None] * frequencies
+    return angles.cos(), angles.sin()

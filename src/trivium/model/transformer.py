@@ -14,7 +14,7 @@ import contextlib
 import functools
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
@@ -25,7 +25,7 @@ from trivium.base.words import Documents
 from trivium.model import attend_kernel, fused_kernel
 from trivium.model.architecture import GATED, LANGUAGE, Architecture, HeadShape
 from trivium.model.attend import LONGEST, attention
-from trivium.model.elementwise import geglu, norm_rotate, rotate, swiglu
+from trivium.model.elementwise import geglu, norm_rotate, rotate, rotation_table, swiglu
 from trivium.model.heads import pool
 from trivium.model.kernels import Apart, apart, attend_apart, reads_documents
 from trivium.model.masks import attention_mask
@@ -357,39 +357,25 @@ class Transformer(nn.Module):
         """Logits (B, 2) of a pair's relation, from the first token of (B, T, D); only with the 'pretraining' head."""
         return self.pair_out(torch.tanh(self.pooler(hidden[:, 0])))  # type: ignore[no-any-return]
 
-    def outputs(self, hidden: Tensor, real: Tensor | None = None) -> Tensor:
+    def outputs(self, hidden: Tensor, real: Tensor | None = None, shares: Tensor | None = None) -> Tensor:
         """What the head says of hidden states (B, T, D), padded where `real` (B, T) is False: (B, T, V) over the vocabulary,
-        (B, L) of a row, (B, T, L) of each token or of starts and ends, (B,) for one score a row."""
+        (B, L) of a row, (B, T, L) of each token or of starts and ends, (B,) for one score a row. With `shares` (I, B) it is of
+        I texts, each a mean of pooled rows by these shares."""
         if self.head.over_vocabulary:
             return self.logits(hidden)
         if self.head.pool:
             hidden = pool(hidden, real, self.head.pool)
-        result = self.head_out(self.drop(self.features(self.drop(hidden))))
+            hidden = hidden if shares is None else shares.to(hidden.dtype) @ hidden
+        return self.told(hidden)
+
+    def told(self, pooled: Tensor) -> Tensor:
+        """(..., L), or (...,) for one score, of states (..., D) that are pooled where the head pools."""
+        result = self.head_out(self.drop(self.features(self.drop(pooled))))
         return result.squeeze(-1) if self.head.kind == "score" else result  # type: ignore[no-any-return]
 
     def scores(self, hidden: Tensor) -> Tensor:
         """One number (...) for each hidden state (..., D); only with the 'score' head."""
         return self.head_out(hidden).squeeze(-1)  # type: ignore[no-any-return]
-
-
-def rotation_table(
-    positions: int, head_dim: int, theta: float, scaling: Mapping[str, Any] | None = None
-) -> tuple[Tensor, Tensor]:
-    """Cosines and sines (positions, E/2) of the rotary angles (Su et al. 2021, eq. 15), in float32.
-
-    `scaling` slows them down: linear by a factor (Chen et al. 2023), llama3 only the slow ones (Dubey et al. 2024).
-    """
-    frequencies = theta ** (-torch.arange(0, head_dim, 2, dtype=torch.float32) / head_dim)
-    if scaling:
-        slow = frequencies / scaling["factor"]
-        share = torch.zeros_like(frequencies)  # of the unscaled
-        if scaling["rope_type"] == "llama3":
-            low, high = scaling["low_freq_factor"], scaling["high_freq_factor"]
-            turns = scaling["original_max_position_embeddings"] * frequencies / (2 * math.pi)
-            share = ((turns - low) / (high - low)).clamp(0, 1)
-        frequencies = share * frequencies + (1 - share) * slow
-    angles = torch.arange(positions, dtype=torch.float32)[:, None] * frequencies
-    return angles.cos(), angles.sin()
 
 
 def parameter_count(model: nn.Module) -> int:

@@ -1,6 +1,6 @@
 """Passes of a model over rows of any length, without gradients: similar lengths together, results in the order asked for.
 
-Legend: B rows, T tokens, L labels, D hidden size.
+Legend: N texts, B rows, T tokens, L labels, D hidden size.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from torch import Tensor
 from trivium.base.device import Machine
 from trivium.base.words import Rows
 from trivium.model.further import states
+from trivium.model.heads import pool
 from trivium.model.transformer import Transformer
 from trivium.tokenizer.rows import Row, padded, spelled
 
@@ -46,6 +47,18 @@ def head_outputs(
         for number, one in zip(group, logits, strict=True):
             found[number] = one
     return found
+
+
+def pooled_outputs(model: Transformer, groups: Sequence[Sequence[Row]], pad: int, machine: Machine) -> Tensor:
+    """(N, L) float32 on the CPU, what the head tells of each of N groups of rows: it reads the mean of what they are pooled
+    into."""
+    rows = [row for group in groups for row in group]
+    found = torch.zeros(len(rows), model.shape.hidden_size, device=machine.device)
+    for numbers, batch, hidden in row_states(model, rows, pad, machine):
+        found[numbers] = pool(hidden, batch.real, model.head.pool)
+    with torch.inference_mode(), machine.autocast():
+        means = [part.mean(dim=0) for part in torch.split(found, [len(group) for group in groups])]
+        return model.told(torch.stack(means)).float().cpu()
 
 
 @torch.inference_mode()

@@ -21,7 +21,7 @@ from trivium.base.files import read_json
 from trivium.model.folder import load, load_extra
 from trivium.model.further import add_input
 from trivium.model.transformer import Transformer
-from trivium.predict.passes import head_outputs
+from trivium.predict.passes import head_outputs, pooled_outputs
 from trivium.predict.spans import SpanAnswer, best_answer
 from trivium.task.declaration import Task
 from trivium.task.items import Asked, Labelled
@@ -68,14 +68,13 @@ class Predictor:
         self.shortened = 0  # texts that lost their end, of all that were read
 
     def logits(self, items: Sequence[Labelled]) -> numpy.ndarray[tuple[int, int], numpy.dtype[numpy.float64]]:
-        """(N, L), what the head says of each item before any softmax, the mean over its windows."""
+        """(N, L), what the head says of each item before any softmax; it reads the mean of its windows."""
         windows = self.task.views.head.windows
         grouped = [text_rows(self.tokenizer, item.text, item.second, self.limit, windows=windows) for item in items]
-        rows = [row for group in grouped for row in group]
-        self.shortened += sum(row.shortened for row in rows)
-        found = torch.stack(head_outputs(self.model, rows, self.tokenizer.pad, self.machine)).double()
-        parts = torch.split(found, [len(group) for group in grouped])
-        return torch.stack([part.mean(dim=0) for part in parts]).numpy()
+        self.shortened += sum(row.shortened for group in grouped for row in group)
+        if not grouped:
+            return numpy.zeros((0, len(self.names)))
+        return pooled_outputs(self.model, grouped, self.tokenizer.pad, self.machine).double().numpy()
 
     def told_shortened(self, before: int, items: int) -> str:
         """That of `items` texts, read since `shortened` was `before`, some lost their end; nothing where none did."""

@@ -147,7 +147,8 @@ class HeadView(Settings):
         default="auto", description="of the states into one; auto: mean for an encoder, last for a decoder"
     )
     windows: bool = Field(
-        default=False, description="a text that is too long is read in windows, whose outputs are averaged; else cut"
+        default=False,
+        description="a text that is too long is read in windows, of whose states the head reads the mean; else cut",
     )
     class_weight: Literal["none", "balanced"] | dict[str, float] = Field(
         default="none", description="of the loss; balanced: every label weighs the same; or a weight a label"

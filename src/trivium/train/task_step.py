@@ -1,6 +1,6 @@
 """What a head learns from a batch: one objective a kind of task, each a sum, and the weight that it is divided by.
 
-Legend: B rows, T tokens, L labels.
+Legend: B rows, I texts, T tokens, D hidden size, L labels.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ def objective_of(kind: Kind, smoothing: float = 0.0, dropout: float = 0.0) -> Ob
 
 
 def _whole_rows(model: Transformer, batch: TaskBatch, kind: Kind, smoothing: float) -> Tensor:
-    logits = model.outputs(states(model, batch.rows), batch.rows.real)  # (B, L), or (B, T, 2) of a span finder
+    hidden = states(model, batch.rows)  # (B, T, D)
+    logits = model.outputs(hidden, batch.rows.real, batch.shares)  # (B, L), (I, L), or (B, T, 2) of a span finder
     match kind:
         case "answer":
             assert batch.allowed is not None

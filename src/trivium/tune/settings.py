@@ -35,7 +35,9 @@ class TuningSettings(Settings):
     )
     epochs: float = Field(default=4.0, gt=0, description="how often each training item is seen")
     least_steps: int = Field(default=100, ge=1, description="optimizer steps that few items get all the same")
-    batch_size: int = Field(default=32, ge=1, description="rows in an optimizer step")
+    batch_size: int = Field(
+        default=32, ge=1, description="rows in an optimizer step; of texts with several, about so many"
+    )
     length: int = Field(default=0, ge=0, description="tokens in a row, at most; 0 for all that the model reads")
     evaluate_every: int = Field(default=0, ge=0, description="steps between looks at the validation items; 0: an epoch")
     early_stopping: StoppingSettings | None = Field(default=None, description="none: the last step is kept")

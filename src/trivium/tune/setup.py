@@ -124,14 +124,13 @@ def make_job(setup: Setup, items: Sequence[Item], model: Transformer) -> tuple[J
             notes.append(f"{shortened:,} of {len(items):,} sources are longer than {limit} tokens and lost their end")
         return Job(steps=steps, batches=told.batches, **shared), notes
     lesson = prepare(setup.task, setup.names, items, setup.tokenizer, limit)
-    size = min(settings.batch_size, len(lesson.rows))
     if lesson.shortened:
         notes.append(f"{lesson.shortened:,} of {len(items):,} items are longer than {limit} tokens and lost their end")
     if lesson.lost:
         notes.append(f"{lesson.lost:,} answers stand in no window as a whole; raise views.head.window_overlap")
-    batches = TaskBatches(setup.task, lesson, setup.tokenizer, size, setup.seed)
+    batches = TaskBatches(setup.task, lesson, setup.tokenizer, settings.batch_size, setup.seed)
     job = Job(
-        steps=steps_of(settings, len(lesson.rows), size),
+        steps=steps_of(settings, len(lesson.rows), batches.size),
         batches=batches.batches,
         objective=objective_of(setup.task.kind, head.label_smoothing, head.dropout),
         count=supervised_weight,
@@ -145,13 +144,13 @@ def _private(plan: Plan, job: Job, source: TaskBatches) -> Job:
     from trivium.base.seeds import derive
     from trivium.train.private import PrivateStep, sampled
 
-    assert plan.rows == len(source.rows), "the privacy unit is an item: each must be one row"
+    assert plan.rows == len(source.rows), "the privacy unit is an item"
 
     def batches(step: int) -> list[Any]:
         chosen = sampled(plan, source.seed, step)
-        return [source.collate([source.rows[row]], derive(source.seed, "dropout", step, row)) for row in chosen]
+        return [source.collate([source.drawn(row, step)], derive(source.seed, "dropout", step, row)) for row in chosen]
 
-    return replace(job, batches=batches, gradient=lambda step: PrivateStep(plan, source.seed, step))
+    return replace(job, steps=plan.steps, batches=batches, gradient=lambda step: PrivateStep(plan, source.seed, step))
 
 
 def steps_of(settings: TuningSettings, rows: int, size: int) -> int:

@@ -1,19 +1,20 @@
 """Labelled items as batches: rows of ids with what is to be told of them, in the seeded order.
 
 A step is a random set of rows, cut into a few batches of similar length whose gradients add up. A long text has several
-rows; each word of it, and each answer, is supervised in the one row that it belongs to.
+rows; each word of it, and each answer, is supervised in the one row that it belongs to. A long text with one label is
+taught as a whole: its rows lie in one batch, and the head reads the mean of what they are pooled into, as it does in use.
 
-Legend: B rows, T tokens, L labels.
+Legend: B rows, I items, T tokens, L labels.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from trivium.base.errors import DataError
-from trivium.base.seeds import derive
+from trivium.base.seeds import derive, python_random
 from trivium.base.words import TaskBatch
 from trivium.data.conversations import Conversations
 from trivium.data.order import chosen_rows
@@ -41,22 +42,29 @@ LEAST_TOKENS = 4096  # of a step that is cut at all: a pass over fewer costs mor
 
 @dataclass(frozen=True)
 class Taught:
-    """A row, what is to be told of it, and with what weight; `words` are those whose first tokens are at the row's places."""
+    """A row, what is to be told of it, and with what weight; `words` are those whose first tokens are at the row's places.
+    `more` are the further rows of a text that is read in windows and told of as one."""
 
     row: Row
     target: Any
     weight: Any = 1.0
     words: tuple[str, ...] = ()
+    more: tuple[Row, ...] = ()
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """All rows of a set of items. `shortened` counts items of which a part is in no row; `lost` answers that no row holds
-    whole."""
+    """All that is taught of a set of items. `shortened` counts items of which a part is in no row; `lost` answers that no row
+    holds whole."""
 
     rows: Sequence[Taught]
     shortened: int = 0
     lost: int = 0
+
+    def in_a_step(self, rows: int) -> int:
+        """How many of what is taught are a step of about so many rows: fewer where texts have several."""
+        every = sum(1 + len(one.more) for one in self.rows)
+        return max(1, min(len(self.rows), round(rows * len(self.rows) / every)))
 
 
 def prepare(task: Task, names: Sequence[str], items: Sequence[Item], tokenizer: Tokenizer, limit: int) -> Lesson:
@@ -76,7 +84,7 @@ def prepare(task: Task, names: Sequence[str], items: Sequence[Item], tokenizer: 
         assert isinstance(item, Labelled)
         target, weight = _target(task, item, numbers, weights)
         windows = text_rows(tokenizer, item.text, item.second, limit, windows=task.views.head.windows)
-        rows += [Taught(row, target, weight / len(windows)) for row in windows]
+        rows.append(Taught(windows[0], target, weight, more=tuple(windows[1:])))
     return Lesson(rows, shortened=sum(one.row.shortened for one in rows))
 
 
@@ -153,12 +161,13 @@ def _answer_rows(task: Task, item: Asked, tokenizer: Tokenizer, limit: int) -> t
 
 
 class TaskBatches:
-    """Steps of taught rows in the seeded order; `batches(step)` is a pure function of the step."""
+    """Steps of about `batch_size` rows in the seeded order; `batches(step)` is a pure function of the step."""
 
     def __init__(self, task: Task, lesson: Lesson, tokenizer: Tokenizer, batch_size: int, seed: int) -> None:
         self.task, self.rows, self.tokenizer, self.seed = task, lesson.rows, tokenizer, seed
-        self.size = batch_size
-        self.parts = min(PARTS, batch_size)
+        self.size = lesson.in_a_step(batch_size)
+        self.most_windows = batch_size
+        self.parts = min(PARTS, self.size)
 
     def batches(self, step: int) -> list[TaskBatch]:
         """The micro-batches of a 0-based step, shortest rows first."""
@@ -169,15 +178,26 @@ class TaskBatches:
         ordered = chosen[numpy.argsort(lengths, kind="stable")]
         parts = self.parts if len(chosen) * lengths.max() >= LEAST_TOKENS else 1
         return [
-            self.collate([self.rows[row] for row in part], derive(self.seed, "dropout", step, number))
+            self.collate([self.drawn(row, step) for row in part], derive(self.seed, "dropout", step, number))
             for number, part in enumerate(numpy.array_split(ordered, parts))
         ]
 
+    def drawn(self, number: int, step: int) -> Taught:
+        """What is taught under this number; of a text with more windows than a step has rows only so many, drawn anew in each
+        step: a book alone must not need more memory than a step."""
+        one = self.rows[number]
+        if len(one.more) < self.most_windows:
+            return one
+        windows = [one.row, *one.more]
+        kept = python_random(self.seed, "windows", step, number).sample(range(len(windows)), self.most_windows)
+        first, *more = (windows[place] for place in sorted(kept))
+        return replace(one, row=first, more=tuple(more))
+
     def collate(self, taught: Sequence[Taught], seed: int = 0) -> TaskBatch:
-        """The rows as one batch."""
+        """What is taught as one batch."""
         import torch
 
-        rows = padded([one.row for one in taught], self.tokenizer.pad)
+        rows = padded([row for one in taught for row in (one.row, *one.more)], self.tokenizer.pad)
         if self.task.kind == "tag":
             targets, weights = torch.zeros_like(rows.tokens), torch.zeros(rows.tokens.shape)
             for number, one in enumerate(taught):
@@ -190,7 +210,9 @@ class TaskBatches:
         targets = torch.tensor([one.target for one in taught], dtype=kind)
         weights = torch.tensor([one.weight for one in taught], dtype=torch.float32)
         if self.task.kind != "answer":
-            return TaskBatch(rows, targets, weights, seed)
+            counts = torch.tensor([1 + len(one.more) for one in taught])
+            each = torch.diag(1.0 / counts).repeat_interleave(counts, dim=1)  # (I, B)
+            return TaskBatch(rows, targets, weights, seed, shares=each if len(taught) < len(rows.tokens) else None)
         allowed = torch.zeros(rows.tokens.shape, dtype=torch.bool)
         for number, one in enumerate(taught):
             allowed[number, [*one.row.places, null_place(one.row, self.tokenizer)]] = True
