@@ -63,7 +63,7 @@ WORLD: dict[str, dict[str, Any]] = {
         "objective": "masked",
         "pairs": "nsp",
         "masking": {"rate": 0.2},
-        "steps": 8000,
+        "steps": 4000,
         "batch_size": 64,
         "length": 64,
         "model": {"family": "bert"},
