@@ -67,6 +67,7 @@ class Peers:
             objective=objective_of("classify", dropout=0.1),
             count=supervised_weight,
             checkpoint_seconds=1e9,
+            ahead=True,
         )
         started = 0.0
         with tempfile.TemporaryDirectory() as folder:

@@ -127,12 +127,33 @@ def test_pooling_reads_no_padding_on_either_side() -> None:
         pool(hidden, real, "max")
 
 
-def test_dropout_zeroes_its_share_keeps_the_mean_and_draws_the_same_from_the_same_seed() -> None:
-    values = torch.ones(200, 300)
-    dropped = Dropout(0.3, torch.Generator().manual_seed(1))(values)
-    assert abs(float((dropped == 0).float().mean()) - 0.3) < 0.01
-    assert abs(float(dropped.mean()) - 1.0) < 0.01
-    assert torch.equal(dropped, Dropout(0.3, torch.Generator().manual_seed(1))(values))
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.999999])
+def test_dropout_zeroes_its_share_keeps_the_mean_and_draws_the_same_from_the_same_seed(
+    kind: torch.dtype, share: float
+) -> None:
+    values = torch.ones(400, 300, dtype=kind, requires_grad=True)
+    drop = Dropout(share, 1, values.device)
+    dropped = drop(values)
+    zeroed = dropped == 0
+    assert abs(float(zeroed.double().mean()) - share) < 0.01
+    if share < 0.9:
+        assert abs(float(dropped.detach().double().mean()) - 1.0) < 0.02
+        torch.testing.assert_close(
+            dropped[~zeroed], torch.full_like(dropped[~zeroed], 1 / (1 - share)), rtol=4e-3, atol=0
+        )
+        assert not torch.equal(dropped, drop(values)), "each place in a model draws its own"
+    dropped.sum().backward()  # type: ignore[no-untyped-call]
+    assert torch.equal(values.grad, dropped.detach()), "what was zeroed learns nothing, the rest as much more"  # type: ignore[arg-type]
+    assert torch.equal(dropped, Dropout(share, 1, values.device)(values))
+    assert not torch.equal(dropped, Dropout(share, 2, values.device)(values)) or share > 0.9
+
+
+def test_dropout_of_nothing_gives_the_numbers_themselves_and_an_impossible_share_is_refused() -> None:
+    values = torch.ones(4)
+    assert Dropout(0.0, 1, values.device)(values) is values
+    with pytest.raises(UserError, match="at least 0 and below 1"):
+        Dropout(1.0, 1, values.device)
 
 
 def test_a_fresh_model_starts_as_the_identity_of_its_embedding() -> None:

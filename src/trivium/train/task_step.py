@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 
 from trivium.base.words import TaskBatch
@@ -31,7 +30,7 @@ def objective_of(kind: Kind, smoothing: float = 0.0, dropout: float = 0.0) -> Ob
         device = batch.targets.device
         keep = model.drop
         if dropout:
-            model.drop = Dropout(dropout, torch.Generator(device).manual_seed(batch.seed))
+            model.drop = Dropout(dropout, batch.seed, device)
         try:
             if kind == "tag":
                 return _tags(model, batch, smoothing)
