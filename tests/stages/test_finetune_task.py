@@ -231,15 +231,19 @@ def test_micro_batches_do_not_change_the_gradient(
         assert (gradient - found[1][name]).abs().max() <= 1e-5 * max(float(gradient.abs().max()), 1e-2), name
 
 
+@pytest.mark.parametrize("pooling", ["last", "mean", "cls"])
 @pytest.mark.parametrize("kind", ["classify", "multilabel", "regress"])
-def test_a_step_of_long_texts_judges_the_mean_of_each_ones_windows(base: Path, tmp_path: Path, kind: str) -> None:
+def test_a_step_of_long_texts_judges_the_mean_of_each_ones_windows(
+    base: Path, tmp_path: Path, kind: str, pooling: str
+) -> None:
     """Against the slow way: every window alone, the mean of a text's states by hand, one text after the other."""
     label = {"classify": ("a", "b"), "multilabel": (["a"], ["a", "b"]), "regress": (0.5, -2.0)}[kind]
     column = "labels" if kind == "multilabel" else "label"
     lines = [json.dumps({"text": f"the red hen and {n} more " * (3 + 17 * n), column: label[n % 2]}) for n in range(8)]
     (tmp_path / "long.jsonl").write_text("\n".join(lines) + "\n")
     data = {"train": str(tmp_path / "long.jsonl"), "valid": str(tmp_path / "long.jsonl"), "test_share": 0}
-    chosen = settings({"kind": kind, "data": data, "views": {"head": {"windows": True, "dropout": 0.0}}})
+    head = {"windows": True, "dropout": 0.0, "pooling": pooling}
+    chosen = settings({"kind": kind, "data": data, "views": {"head": head}})
     assert isinstance(chosen.task, Task)
     splits = read(chosen.task, 0)
     setup = setup_of(base, chosen, splits.names)
@@ -261,7 +265,8 @@ def test_a_step_of_long_texts_judges_the_mean_of_each_ones_windows(base: Path, t
             pooled = []
             for row in shares[number].nonzero().flatten().tolist():
                 real = slice(None) if rows.real is None else rows.real[row]
-                pooled.append(model(rows.tokens[row][real][None])[0, -1])
+                hidden = model(rows.tokens[row][real][None])[0]
+                pooled.append({"last": hidden[-1], "mean": hidden.mean(dim=0), "cls": hidden[0]}[pooling])
             outputs, target = model.told(torch.stack(pooled).mean(dim=0)), batch.targets[number]
             match kind:
                 case "classify":
@@ -295,6 +300,24 @@ def test_of_a_book_a_step_draws_as_many_windows_as_it_has_rows(base: Path) -> No
         "others each time, the same when resumed"
     )
     assert told.drawn(1, 0) == lesson.rows[1]
+
+
+def test_one_book_shrinks_no_other_step_and_no_pass_has_many_times_a_step_s_rows(
+    base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trivium.data.tasks.batches.LEAST_TOKENS", 0)
+    task = Task.model_validate(world("sentiment", views={"head": {"windows": True}}))
+    splits, tokenizer = read(task, 0), Tokenizer.load(base)
+    book = replace(splits.train[0], text=" ".join(item.main for item in splits.train))  # type: ignore[call-arg]
+    lesson = prepare(task, splits.names, [book, *splits.train], tokenizer, 128)
+    assert len(lesson.rows[0].more) > 16 and not any(one.more for one in lesson.rows[1:])
+    assert TaskBatches(task, lesson, tokenizer, 8, 0).size == 7, "of 65 texts, as if the book had 8 rows"
+    long = prepare(task, splits.names, [book] * 6 + list(splits.train[:30]), tokenizer, 64)
+    told = TaskBatches(task, long, tokenizer, 8, 0)
+    for step in range(40):
+        batches = told.batches(step)
+        assert sum(len(one.weights) for one in batches) == told.size, "every text of the step is in one pass"
+        assert max(len(one.rows.tokens) for one in batches) <= 2 * 8
 
 
 def test_every_word_is_supervised_once_however_it_is_cut(base: Path) -> None:

@@ -17,7 +17,7 @@ from trivium.base.files import read_json
 from trivium.base.words import Message, Role
 from trivium.journey.experts import Experts, expert_at, experts_of
 from trivium.journey.graph import is_named
-from trivium.journey.runs import find_run, is_run, model_of
+from trivium.journey.runs import find_run, finished_models, is_run, model_of
 
 if TYPE_CHECKING:
     from trivium.generate import Generator
@@ -199,6 +199,8 @@ def load(
         if stage is not None and is_named(stage, "finetune") and stage.partition("-")[2] in experts.folders:
             name, folder = stage, found / stage
             experts = expert_at(folder, device)
+        elif stage is None and experts.folders and not finished_models(found):  # of tasks alone
+            return Assistant(found.name, None, answers=False, experts=experts)
         else:
             name, folder = model_of(found, stage)
         single = taught_single(found)

@@ -106,9 +106,16 @@ def _title(run: Run) -> str:
         return f"From raw text {'to an aligned assistant' if follows and better else 'through all three phases'}, in {time}"
     if "finetune" in done:
         return f"From raw text to a model that {'follows' if follows else 'was taught'} instructions, in {time}"
+    tasks = _taught(run)
+    learned = f"{len(tasks)} tasks" if len(tasks) > 1 else "a task"
     if "pretrain" in done:
-        return f"From raw text to a language model, in {time}"
-    return "A journey that has only begun"
+        return f"From raw text to {f'a model that learned {learned}' if tasks else 'a language model'}, in {time}"
+    return f"A published model learned {learned}, in {time}" if tasks else "A journey that has only begun"
+
+
+def _taught(run: Run) -> list[Stage]:
+    """The finished stages that taught a task."""
+    return [stage for stage in run.finished if is_named(stage.name, "finetune")]
 
 
 def _result(run: Run) -> str:
@@ -116,6 +123,12 @@ def _result(run: Run) -> str:
     bits = bits_per_byte(run)
     if bits is not None:
         said.append(f"after pre-training it predicts unseen text at {plain(bits)} bits per byte")
+    found = run.stages["pretrain"].figure("masked_accuracy")
+    if found is not None:
+        said.append(f"after pre-training it finds {percent(found)} of the hidden tokens of unseen text")
+    scored = [(label(stage.name.partition("-")[2]), *task_headline(run, stage)) for stage in _taught(run)]
+    if told := [f"{figure} {unit} ({name})" for name, figure, unit in scored if figure]:
+        said.append(f"on its tasks: {', '.join(told)}")
     answers = right_answers(run, "finetune")
     if answers is not None and answers.value is not None:
         before = right_answers(run, "pretrain")
@@ -128,6 +141,8 @@ def _result(run: Run) -> str:
         )
     parameters = run.stages["pretrain"].figure("parameters")
     model = f"A model of {large(parameters)} parameters" if parameters is not None else "A model"
+    if not said and all(stage.state in ("finished", "absent") for stage in run.stages.values()):
+        return f"{model}. No stage of its recipe measures what it can do: add 'evaluate', or a task."
     if not said:
         state = "no stage has finished" if not run.finished else f"the newest finished stage is {run.finished[-1].name}"
         return f"There is no score yet: {state}. Start the same command again and the run goes on where it stopped."

@@ -2,15 +2,16 @@
 
     loss = 1/N sum over supervised items of their loss, N their weight over the whole step
 
-A recipe has as many of these as it names: `finetune-sentiment`, `finetune-entities`. Each reads the pre-trained model, leaves
-a model folder, and measures itself on test items beside simple baselines; with `curve` also beside the same model trained
-from random weights, on few labels and on many (the `transfer` stage compares more ways, over seeds).
+A recipe has as many of these as it names: `finetune-sentiment`, `finetune-entities`. Each reads the pre-trained model, or any
+published one (`base`), leaves a model folder, and measures itself on test items beside simple baselines; with `curve` also
+beside the same model trained from random weights, on few labels and on many (the `transfer` stage compares more ways, over
+seeds).
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +21,7 @@ from pydantic import Field, model_validator
 
 from trivium.base.config import Settings
 from trivium.base.errors import Interrupted, UserError
+from trivium.base.hub import Base
 from trivium.base.progress import Context, Progress
 from trivium.task.declaration import Task, declared
 from trivium.train.private_settings import PrivateTrainingSettings
@@ -27,15 +29,19 @@ from trivium.tune.settings import TuningSettings
 
 if TYPE_CHECKING:
     from trivium.data.tasks import Splits
-    from trivium.evaluate.tasks import Scored, Writer
+    from trivium.evaluate.tasks import Writer
     from trivium.model.transformer import Transformer
     from trivium.predict.predictor import Predictor
     from trivium.task.items import Item
     from trivium.train.private import Plan
     from trivium.tune.setup import Setup, Start
 
-NEEDS = ("pretrain",)
-PRIVATE_KINDS = ("classify", "multilabel")  # an item is one row, and nothing of the labels enters but by its gradient
+NEEDS: tuple[str, ...] = ()
+WANTS = ("pretrain",)  # needed where there is no `base`
+PRIVATE_KINDS = (
+    "classify",
+    "multilabel",
+)  # an item is taught as one, and nothing of the labels enters but by its gradient
 
 
 class CurveSettings(Settings):
@@ -51,6 +57,9 @@ class FinetuneTaskSettings(TuningSettings):
     """The task, how the model is adapted to it, steps and rates."""
 
     task: Task | Path = Field(description="the task's declaration, or a YAML file that holds it")
+    base: Base | None = Field(
+        default=None, description="a model to start from: its folder, or {hub: owner/name}; none: the recipe's pretrain"
+    )
     curve: CurveSettings | None = Field(
         default=None, description="few labels, from pre-trained and from random weights"
     )
@@ -100,6 +109,8 @@ def check(settings: FinetuneTaskSettings, sections: Mapping[str, Any]) -> list[s
     except UserError as error:
         return str(error).splitlines()
     faults = [*settings.faults(task), *settings.private_faults(task)]
+    if settings.base is None and "pretrain" not in sections:
+        faults.append("there is no model to start from; give base (a folder, or {hub: owner/name}), or add 'pretrain:'")
     if settings.private and find_spec("opacus") is None:
         faults.append("private needs opacus, which is not installed: pip install 'trivium-lm[private]'")
     stopping = settings.early_stopping
@@ -117,21 +128,24 @@ def run(settings: FinetuneTaskSettings, context: Context) -> dict[str, Any]:
     from trivium.data.tasks import read
     from trivium.evaluate.measures import main_score
     from trivium.evaluate.tasks import as_dict, baselines, score
+    from trivium.model.hub import called, find_model
     from trivium.tokenizer import Tokenizer
     from trivium.train.fit import stored_precision
     from trivium.tune.setup import Setup
     from trivium.tune.training import train
 
-    task, source = declared(settings.task), context.inputs["pretrain"]
+    task = declared(settings.task)
+    source = context.inputs["pretrain"] if settings.base is None else find_model(settings.base)
     splits = read(task, context.seed)
     precision = stored_precision(context, settings.precision)
     machine = choose_machine(context.device, context.threads, precision, compiling=context.compile)
     setup = Setup(settings, task, splits.names, source, Tokenizer.load(source), machine, context.seed)
-    about: dict[str, Any] = {}
+    about: dict[str, Any] = {} if settings.base is None else {"base": called(settings.base, source)}
     items = splits.train
     if settings.private:
         items = list(dict.fromkeys(items)) if settings.private.copies == "together" else items
-        plan, about = private_plan(settings, task, len(items), context)
+        plan, guarantee = private_plan(settings, task, len(items), context)
+        about |= guarantee
         about["copies_left_out"] = len(splits.train) - len(items)
         setup = replace(setup, private=plan)
 
@@ -148,7 +162,7 @@ def run(settings: FinetuneTaskSettings, context: Context) -> dict[str, Any]:
         context.report(Progress(context.folder.name, 0, 0, note=shortened))
     beside = baselines(task, splits.names, splits.train, measured)
     main = main_score(task)
-    points = list(curve(settings.curve, setup, splits, scored, context)) if settings.curve else []
+    points = list(curve(settings.curve, setup, splits, model, context, look)) if settings.curve else []
     where = {"measured_on": "test" if splits.test else "valid", "curve": points, "seed": setup.seed, **splits.facts}
     write_json(context.folder / "scores.json", {**as_dict(task, scored, beside), **where})
     figures = {main: scored.scores[main].value, "baseline": max(one.scores[main].value for one in beside.values())}
@@ -209,30 +223,43 @@ def save(setup: Setup, model: Transformer, folder: Path) -> Predictor | Writer:
 
 
 def curve(
-    settings: CurveSettings, setup: Setup, splits: Splits, whole: Scored, context: Context
+    settings: CurveSettings,
+    setup: Setup,
+    splits: Splits,
+    whole: Predictor | Writer,
+    context: Context,
+    look: Callable[[Transformer], Mapping[str, float]],
 ) -> Iterator[dict[str, Any]]:
-    """The main score after training on few items and on all, from pre-trained and from random weights, a row each."""
+    """The main score after training on few items and on all, from pre-trained and from random weights, a row each.
+
+    All are measured on the same test items. `whole` is what the stage trained on all items; its twin from random weights stops
+    early by the same looks, where the settings say so. On few items nothing stops early.
+    """
     from trivium.data.tasks import few
     from trivium.evaluate.measures import main_score
     from trivium.evaluate.tasks import score
     from trivium.tune.training import trial
 
-    main = main_score(setup.task)
+    main, every = main_score(setup.task), len(splits.train)
     asked: Sequence[Item] = (splits.test or splits.valid)[: settings.items]
     starts: tuple[Start, ...] = ("pretrained", "random")
-    sizes = [size for size in settings.sizes if size < len(splits.train)]
+    sizes = [size for size in settings.sizes if size < every]
     plan = [(size, seed, start) for size in sizes for seed in range(settings.seeds) for start in starts]
-    plan += [(len(splits.train), 0, "random")] if settings.whole else []
+    plan += [(every, 0, "random")] if settings.whole else []
+
+    def row(labels: int, start: Start, seed: int, told: Predictor | Writer) -> dict[str, Any]:
+        found = score(setup.task, setup.names, told, asked).scores[main]
+        point = {"value": found.value, "low": found.low, "high": found.high}
+        return {"labels": labels, "start": start, "seed": seed} | point
+
     for number, (size, seed, start) in enumerate(plan):
         if context.stopping():
             raise Interrupted("stopped while drawing the learning curve; the same command draws it again")
         note = f"{size:,} labels, {start} weights"
         context.report(Progress(context.folder.name, number, len(plan), "trainings", note=note))
         one = replace(setup, seed=setup.seed + seed)
-        trained = trial(one, few(splits.train, size, one.seed), start, context).model
-        found = score(setup.task, setup.names, reader(one, trained), asked).scores[main]
-        yield {"labels": size, "start": start, "seed": seed, "value": found.value, "low": found.low, "high": found.high}
+        items = few(splits.train, size, one.seed) if size < every else splits.train
+        looking = look if size == every and splits.valid else None
+        yield row(size, start, seed, reader(one, trial(one, items, start, context, looking).model))
     if settings.whole:
-        told = whole.scores[main]
-        row = {"labels": len(splits.train), "start": "pretrained", "seed": 0}
-        yield row | {"value": told.value, "low": told.low, "high": told.high}
+        yield row(every, "pretrained", 0, whole)

@@ -64,15 +64,16 @@ class Trial:
     seconds: float
 
 
-def trial(setup: Setup, items: Sequence[Item], start: Start, context: Context) -> Trial:
-    """Train on the items without a look at any others; nothing of it stays on the disk. Raises Interrupted as `train` does:
-    the trial then starts over."""
+def trial(setup: Setup, items: Sequence[Item], start: Start, context: Context, look: Look | None = None) -> Trial:
+    """Train on the items, without a look at any others (and then to the last step) where none is given; nothing of it stays on
+    the disk. Raises Interrupted as `train` does: the trial then starts over."""
     folder = context.folder / "trivium" / "trial"
     shutil.rmtree(folder, ignore_errors=True)
-    quiet = replace(setup, settings=setup.settings.model_copy(update={"early_stopping": None}))
+    settings = setup.settings if look else setup.settings.model_copy(update={"early_stopping": None})
+    quiet = replace(setup, settings=settings)
     started = time.monotonic()
     try:
-        model, _ = train(quiet, items, replace(context, folder=folder, report=lambda progress: None), start)
+        model, _ = train(quiet, items, replace(context, folder=folder, report=lambda progress: None), start, look)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     trained = {id(one): one.numel() for one in model.parameters() if one.requires_grad}

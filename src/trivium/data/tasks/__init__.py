@@ -143,7 +143,7 @@ def _require_seen(task: Task, items: Iterable[Item], train: Iterable[Item]) -> N
                     "this one out",
                     file=item.place.file,
                     line=item.place.line,
-                    field="tags" if task.kind == "tag" else "label",
+                    field=str(task.column("tags" if task.kind == "tag" else "label")),
                 )
 
 

@@ -9,6 +9,7 @@ Legend: B rows, I items, T tokens, L labels.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -62,8 +63,9 @@ class Lesson:
     lost: int = 0
 
     def in_a_step(self, rows: int) -> int:
-        """How many of what is taught are a step of about so many rows: fewer where texts have several."""
-        every = sum(1 + len(one.more) for one in self.rows)
+        """How many of what is taught are a step of about so many rows: fewer where texts have several, of which a step shows
+        so many at most."""
+        every = sum(min(1 + len(one.more), rows) for one in self.rows)
         return max(1, min(len(self.rows), round(rows * len(self.rows) / every)))
 
 
@@ -167,20 +169,27 @@ class TaskBatches:
         self.task, self.rows, self.tokenizer, self.seed = task, lesson.rows, tokenizer, seed
         self.size = lesson.in_a_step(batch_size)
         self.most_windows = batch_size
-        self.parts = min(PARTS, self.size)
 
     def batches(self, step: int) -> list[TaskBatch]:
         """The micro-batches of a 0-based step, shortest rows first."""
+        chosen = chosen_rows(step, self.size, len(self.rows), self.seed).tolist()
+        taught = sorted((self.drawn(number, step) for number in chosen), key=lambda one: len(one.row.ids))
+        return [
+            self.collate(part, derive(self.seed, "dropout", step, number))
+            for number, part in enumerate(self._parted(taught))
+        ]
+
+    def _parted(self, taught: Sequence[Taught]) -> list[Sequence[Taught]]:
+        """What is taught in a step, in parts of about as many rows each, and of about `batch_size` at most."""
         import numpy
 
-        chosen = chosen_rows(step, self.size, len(self.rows), self.seed)
-        lengths = numpy.array([len(self.rows[row].row.ids) for row in chosen])
-        ordered = chosen[numpy.argsort(lengths, kind="stable")]
-        parts = self.parts if len(chosen) * lengths.max() >= LEAST_TOKENS else 1
-        return [
-            self.collate([self.drawn(row, step) for row in part], derive(self.seed, "dropout", step, number))
-            for number, part in enumerate(numpy.array_split(ordered, parts))
-        ]
+        rows = numpy.cumsum([1 + len(one.more) for one in taught])
+        if rows[-1] * len(taught[-1].row.ids) < LEAST_TOKENS:
+            return [taught]
+        parts = max(min(PARTS, len(taught)), -(-int(rows[-1]) // self.most_windows))
+        borders = numpy.searchsorted(rows, rows[-1] * numpy.arange(1, parts) / parts) + 1
+        cuts = sorted({0, *borders.tolist(), len(taught)})
+        return [taught[start:stop] for start, stop in itertools.pairwise(cuts)]
 
     def drawn(self, number: int, step: int) -> Taught:
         """What is taught under this number; of a text with more windows than a step has rows only so many, drawn anew in each
