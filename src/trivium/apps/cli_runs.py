@@ -79,12 +79,15 @@ def predict(
         str | None,
         typer.Option(help="NAME of a finetune-NAME stage, or embed, or fill; not needed where there is one."),
     ] = None,
-    file: Annotated[Path | None, typer.Option(help="A text file with an item on each line, or .jsonl.")] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(help="A text file with an item on each line, or rows: .jsonl, .json, .csv, .tsv, .parquet."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print an object on each line.")] = False,
     runs: RunsFolder = RUNS,
     device: Annotated[str, typer.Option(metavar="auto|cpu|cuda|mps", help="Where to compute.")] = "auto",
 ) -> None:
-    """Say what a fine-tuned model makes of texts: labels, entities, answers, vectors, words for a gap."""
+    """Say what a fine-tuned model makes of texts: labels, entities, answers, options, vectors, words for a gap."""
     from trivium.apps.predict import predict as predict_items
 
     predict_items(run, task, texts or [], file, (runs, device, as_json))

@@ -1,20 +1,22 @@
 """`trivium predict`: what a fine-tuned model says of texts from the command line, from a file, or from standard input.
 
-A text is a line; two texts of a pair, or a question and its context, are parted by a tab. A .jsonl file has the columns of
-the task. One line comes out for each item, or with --json an object.
+A text is a line; two texts of a pair, or a question and its context, are parted by a tab. A file of rows (.jsonl, .csv, ...)
+has the columns of the task. One line comes out for each item, or with --json an object.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from trivium.base.errors import DataError, UserError
+from trivium.apps.predict_items import Given, items_given
+from trivium.base.errors import UserError
 from trivium.journey.experts import Experts, expert_at, experts_of
 from trivium.journey.runs import find_run, is_run
+from trivium.task.items import Asked, Chosen, Labelled, Tagged, Written
 
 EMBED, FILL = "embed", "fill"
 BATCH = 256  # items that are read before the first ones are told
@@ -28,13 +30,15 @@ def predict(
     alone = (run / "config.json").is_file() and not is_run(run)
     experts = expert_at(run, device) if alone else experts_of(find_run(run, runs), device)
     name = task or _only(experts)
-    items = list(_items(experts, name, texts, file))
+    of_model = name in (EMBED, FILL) and name not in experts.folders
+    items = list(items_given(None if of_model else experts.named(name).task, name, texts, file))
     if not items:
         raise UserError("nothing to predict; give texts, a --file, or lines on standard input")
     for start in range(0, len(items), BATCH):
         part = items[start : start + BATCH]
         for item, told in zip(part, _told(experts, name, part), strict=True):
-            print(json.dumps({"input": item, **told}, ensure_ascii=False) if as_json else _line(item, told))
+            shown = _shown(item)
+            print(json.dumps({"input": shown, **told}, ensure_ascii=False) if as_json else _line(shown, told))
     model: Any = experts.named(name) if name in experts.folders else None
     if note := model.told_shortened(0, len(items)) if hasattr(model, "told_shortened") else "":
         print(note, file=sys.stderr)
@@ -47,85 +51,68 @@ def _only(experts: Experts) -> str:
     raise UserError(f"say which task with --task: {known}")
 
 
-def _items(experts: Experts, name: str, texts: Sequence[str], file: Path | None) -> Iterator[Any]:
-    """A text, or a pair of them, an item."""
-    lines: Iterator[tuple[str, int | None, str]]
-    if file is not None and file.suffix.lower() == ".jsonl":
-        yield from _rows(experts, name, file)
-        return
-    if file is not None:
-        try:
-            content = file.read_text(encoding="utf-8-sig").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise DataError(f"cannot be read as UTF-8 text ({error})", file=file) from None
-        lines = ((str(file), number, line) for number, line in enumerate(content, 1))
-    elif texts:
-        lines = (("the text", None, text) for text in texts)
-    else:
-        lines = (("standard input", number, line.rstrip("\n")) for number, line in enumerate(sys.stdin, 1))
-    pair = _is_pair(experts, name)
-    for place, number, line in lines:
-        if not line.strip():
-            continue
-        parts = tuple(line.split("\t", 1))
-        if pair and len(parts) != 2:
-            what = (
-                "a question, a tab, and its context"
-                if experts.kind(name) == "answer"
-                else "two texts with a tab between"
-            )
-            raise DataError(f"the task '{name}' reads {what}", file=place, line=number)
-        yield parts if pair else line
-
-
-def _rows(experts: Experts, name: str, file: Path) -> Iterator[Any]:
-    from trivium.data.ledger import Ledger
-    from trivium.data.rows import read_rows, text_of
-
-    columns = ["text"]
-    if name in experts.folders:
-        task: Any = experts.named(name).task
-        parts = {"answer": ("question", "context"), "generate": ("source",), "tag": ("words",)}.get(task.kind)
-        columns = [str(task.column(part)) for part in parts or (("text", "second") if task.is_pair else ("text",))]
-    for line, row in read_rows(file, "refuse", Ledger()):
-        values = tuple(text_of(row, column, file, line) for column in columns)
-        yield values if len(values) > 1 else values[0]
-
-
-def _is_pair(experts: Experts, name: str) -> bool:
-    if name in (EMBED, FILL) and name not in experts.folders:
-        return False
-    task: Any = experts.named(name).task
-    return bool(task.kind == "answer" or task.is_pair)
-
-
 def _told(experts: Experts, name: str, items: Sequence[Any]) -> list[dict[str, Any]]:
     if name == EMBED and name not in experts.folders:
-        return [{"vector": [round(float(value), 6) for value in row]} for row in experts.encoder.embed(items)]
+        vectors = experts.encoder.embed([item.text for item in items])
+        return [{"vector": [round(float(value), 6) for value in row]} for row in vectors]
     if name == FILL and name not in experts.folders:
-        return [{"gaps": [[list(one) for one in gap] for gap in experts.encoder.fill(item)]} for item in items]
+        return [{"gaps": [[list(one) for one in gap] for gap in experts.encoder.fill(item.text)]} for item in items]
     model: Any = experts.named(name)
     match experts.kind(name):
         case "tag":
-            return [{"entities": [vars(one) for one in found]} for found in model.tag(items)]
+            return _tagged(model, items)
         case "answer":
-            return [
-                {"answer": one.text, "start": one.start, "end": one.end, "score": one.score}
-                for one in model.answer(items)
-            ]
+            return [_answered(one) for one in model.answer(items)]
         case "generate":
-            from trivium.task.items import Written
-
-            return [{"text": text} for text in model.texts([Written(item) for item in items])]
+            return [{"text": text} for text in model.texts(items)]
+        case "choose":
+            return [_chosen(item, scores) for item, scores in zip(items, model.weighed(items), strict=True)]
         case "regress":
             return [{"value": one.value} for one in experts.classify(items, name)]
         case _:
             return [{"labels": one.labels, "probabilities": one.probabilities} for one in experts.classify(items, name)]
 
 
+def _tagged(model: Any, items: Sequence[Given]) -> list[dict[str, Any]]:
+    """The spans of texts, and of sentences whose words are given."""
+    from trivium.predict.given_words import tag_given
+
+    texts = iter(model.tag([item for item in items if isinstance(item, str)]))
+    given = iter(tag_given(model, [item.words for item in items if isinstance(item, Tagged)]))
+    return [{"entities": [vars(one) for one in next(texts if isinstance(item, str) else given)]} for item in items]
+
+
+def _answered(one: Any) -> dict[str, Any]:
+    score = {} if one.score is None else {"score": one.score}
+    return {"answer": one.text, "start": one.start, "end": one.end, **score}
+
+
+def _chosen(item: Chosen, scores: Sequence[float]) -> dict[str, Any]:
+    by_option = dict(zip(item.options, scores, strict=True))
+    return {"option": max(item.options, key=by_option.__getitem__), "scores": by_option}
+
+
+def _shown(item: Given) -> Any:
+    """The item as it was given: a text, or the list of its parts."""
+    match item:
+        case Labelled():
+            return item.text if item.second is None else [item.text, item.second]
+        case Asked():
+            return [item.question, item.context]
+        case Written():
+            return item.source
+        case Chosen():
+            return [item.question, list(item.options)]
+        case Tagged():
+            return " ".join(item.words)
+        case _:
+            return item
+
+
 def _line(item: Any, told: dict[str, Any]) -> str:
-    """What was told, and after a tab what of."""
-    text = " | ".join(item) if isinstance(item, tuple) else item
+    """What was told, and after a tab what of, in one line whatever they hold."""
+    parts = item if isinstance(item, list) else [item]
+    text = " | ".join(", ".join(part) if isinstance(part, list) else part for part in parts)
     match told:
         case {"labels": labels, "probabilities": shares}:
             said = (
@@ -143,4 +130,4 @@ def _line(item: Any, told: dict[str, Any]) -> str:
             said = " ".join(f"{value:.4f}" for value in vector)
         case _:
             said = str(next(iter(told.values())))
-    return f"{said}\t{text}"
+    return " ".join(f"{said}\t{text}".splitlines())

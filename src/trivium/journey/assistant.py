@@ -71,15 +71,13 @@ class Assistant:
         return found
 
     def answer(self, question: str, context: str, *, task: str | None = None) -> SpanAnswer:
-        """The piece of `context` that answers, its text '' where there is none."""
+        """The piece of `context` that answers, or what a decoder writes; its text '' where there is none."""
         found: SpanAnswer = self._experts.only(("answer",), task).answer([(question, context)])[0]
         return found
 
     def write(self, source: str, *, task: str | None = None) -> str:
         """What a task of kind generate makes of a source."""
-        from trivium.task.items import Written
-
-        return str(self._experts.only(("generate",), task).texts([Written(source)])[0])
+        return str(self._experts.only(("generate",), task).write([source])[0])
 
     def embed(self, texts: Sequence[str], pool: str = "") -> list[list[float]]:
         """A vector for each text: the mean (or 'cls', or 'last') of the pre-trained model's states."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from trivium.evaluate.prompted import Prompted
     from trivium.predict.encoder import Encoder
     from trivium.predict.predictor import Judged, Predictor
+    from trivium.task.items import Labelled
 
 TASK_FILE = "trivium/task.json"
 
@@ -60,17 +61,10 @@ class Experts:
             raise UserError(f"'{chosen}' is a task of kind {self.kind(chosen)}, not {' or '.join(kinds)}")
         return self.named(chosen)
 
-    def classify(self, texts: Sequence[str | tuple[str, str]], name: str | None = None) -> list[Judged]:
+    def classify(self, texts: Sequence[str | tuple[str, str] | Labelled], name: str | None = None) -> list[Judged]:
         """What each text is, by a head or by a prompt."""
-        model = self.only(("classify", "multilabel", "regress"), name)
-        if hasattr(model, "classify"):
-            found: list[Judged] = model.classify(texts)
-            return found
-        from trivium.predict.predictor import Judged
-        from trivium.task.items import Labelled
-
-        items = [Labelled(*((text,) if isinstance(text, str) else text)) for text in texts]
-        return [Judged((label,), {}) for label in model.labels(items)]
+        found: list[Judged] = self.only(("classify", "multilabel", "regress"), name).classify(texts)
+        return found
 
     @property
     def encoder(self) -> Encoder:

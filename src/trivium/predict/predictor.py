@@ -87,7 +87,7 @@ class Predictor:
     def classify(self, texts: Sequence[str | tuple[str, str] | Labelled]) -> list[Judged]:
         """What each text (or pair of texts) is. Raises UserError for an empty one, or for a pair where one is wanted."""
         self._require("classify", "multilabel", "regress")
-        items = [self._labelled(text) for text in texts]
+        items = [labelled(self.task, text) for text in texts]
         if not items:
             return []
         logits = self.logits(items)  # (N, L)
@@ -188,14 +188,16 @@ class Predictor:
             verbs = {"tag": "tag", "answer": "answer", "generate": "write"}
             raise UserError(f"this model was taught to {verbs.get(self.task.kind, 'classify')}; call that")
 
-    def _labelled(self, given: str | tuple[str, str] | Labelled) -> Labelled:
-        item = given if isinstance(given, Labelled) else Labelled(*((given,) if isinstance(given, str) else given))
-        if not item.text.strip() or (item.second is not None and not item.second.strip()):
-            raise UserError("a text is empty; give the words")
-        if (item.second is not None) != self.task.is_pair:
-            wanted = "pairs of texts" if self.task.is_pair else "single texts"
-            raise UserError(f"this model was taught on {wanted}; give those")
-        return item
+
+def labelled(task: Task, given: str | tuple[str, str] | Labelled) -> Labelled:
+    """A text, or a pair, as an item of the task. Raises UserError for an empty one, or for a pair where one is wanted."""
+    item = given if isinstance(given, Labelled) else Labelled(*((given,) if isinstance(given, str) else given))
+    if not item.text.strip() or (item.second is not None and not item.second.strip()):
+        raise UserError("a text is empty; give the words")
+    if (item.second is not None) != task.is_pair:
+        wanted = "pairs of texts" if task.is_pair else "single texts"
+        raise UserError(f"this model was taught on {wanted}; give those")
+    return item
 
 
 def load_predictor(folder: Path, device: str = "auto", threads: int = 0) -> Predictor:

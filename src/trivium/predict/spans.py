@@ -23,12 +23,15 @@ BEST = 20  # first tokens, and last tokens, that are tried
 @dataclass(frozen=True)
 class SpanAnswer:
     """`text` is context[start:end], '' where the context does not say; `score` is that of the best piece less that of 'no
-    answer', in nats (it is above minus the threshold where there is an answer)."""
+    answer', in nats (it is above minus the threshold where there is an answer).
+
+    A decoder that is asked in words writes its answer: start and end are those of its first place in the context, or -1 where
+    it stands nowhere in it, and there is no score."""
 
     text: str
     start: int
     end: int
-    score: float
+    score: float | None = None
 
 
 def best_answer(

@@ -56,7 +56,7 @@ def add_reading(app: "FastAPI", site: Site) -> None:
 
         def do() -> dict[str, Any]:
             model = site.stages.experts.named(name)
-            found = model.answer([(one.question, one.context) for one in asked])  # type: ignore[union-attr]
+            found = model.answer([(one.question, one.context) for one in asked])
             return _list(name, [asdict(one) for one in found])
 
         return await site.reading(do)
