@@ -275,6 +275,8 @@ def test_a_file_that_is_not_there_and_bytes_that_are_no_text_are_told(
     for name in ("no.txt", "no.jsonl", "no.csv"):
         with pytest.raises(DataError, match=f"{name}: there is no such file; give --file a file that is there"):
             predict(folders / "mood", None, [], tmp_path / name, how)
+    with pytest.raises(UserError, match=r"texts and --file .* are both given; give the texts or the file alone"):
+        predict(folders / "mood", None, ["good"], tmp_path / "no.txt", how)
     with pytest.raises(DataError, match="is a folder; give --file a file in it"):
         predict(folders / "mood", None, [], tmp_path, how)
     (tmp_path / "t.txt").write_bytes(b"good\nbad\xff\n")

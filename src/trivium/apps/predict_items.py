@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
-from trivium.base.errors import DataError
+from trivium.base.errors import DataError, UserError
 from trivium.data.rows import short
 from trivium.data.tasks.rows import Row, items_of
 from trivium.data.tasks.tables import read
@@ -42,7 +42,9 @@ Given: TypeAlias = Item | str  # a text to tag has no words yet
 
 def items_given(task: Task | None, name: str, texts: Sequence[str], file: Path | None) -> Iterator[Given]:
     """The items of the file, of the texts, or of standard input; without a task they are texts. Raises DataError for one that
-    is not as the task reads it."""
+    is not as the task reads it, UserError for texts beside a file."""
+    if texts and file is not None:
+        raise UserError(f"texts and --file {file} are both given; give the texts or the file alone")
     task = task or Task.model_validate({"kind": "classify", "data": {"train": name}})
     if file is not None:
         _require_readable(file)
