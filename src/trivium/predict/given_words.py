@@ -6,16 +6,13 @@ from collections.abc import Sequence
 from itertools import accumulate
 
 from trivium.predict.predictor import Entity, Predictor
-from trivium.task.tags import spans_of
 
 
 def tag_given(model: Predictor, sentences: Sequence[Sequence[str]]) -> list[list[Entity]]:
     """The spans of each sentence; of a task without spans, every word with its class. Raises UserError for an empty word."""
     told = []
     for words, tags in zip(sentences, model.tag_words(sentences), strict=True):
-        starts = [0, *accumulate(len(word) + 1 for word in words)]
-        scheme, text = model.task.scheme, " ".join(words)
-        spans = [(n, n + 1, tag) for n, tag in enumerate(tags)] if scheme == "none" else spans_of(tags, scheme)
-        cut = [(starts[first], starts[last] - 1, kind) for first, last, kind in spans]
-        told.append([Entity(start, end, kind, text[start:end]) for start, end, kind in cut])
+        starts = accumulate((len(word) + 1 for word in words[:-1]), initial=0)
+        places = [(start, start + len(word)) for start, word in zip(starts, words, strict=True)]
+        told.append(model.entities(" ".join(words), places, tags))
     return told

@@ -140,15 +140,16 @@ class Predictor:
             if not found:
                 raise UserError(f"text {number} is empty; give the words")
         tagged = self.tag_words([[t[a:b] for a, b in found] for t, found in zip(texts, places, strict=True)])
-        result = []
-        for text, found, tags in zip(texts, places, tagged, strict=True):
-            if self.task.scheme == "none":
-                spans = [(number, number + 1, tag) for number, tag in enumerate(tags)]
-            else:
-                spans = spans_of(tags, self.task.scheme)
-            cut = [(found[start][0], found[end - 1][1], kind) for start, end, kind in spans]
-            result.append([Entity(start, end, kind, text[start:end]) for start, end, kind in cut])
-        return result
+        return [self.entities(*one) for one in zip(texts, places, tagged, strict=True)]
+
+    def entities(self, text: str, places: Sequence[tuple[int, int]], tags: Sequence[str]) -> list[Entity]:
+        """The spans of a text by the tags of its words, which are at `places`; of a task without spans every word."""
+        if self.task.scheme == "none":
+            spans = [(number, number + 1, tag) for number, tag in enumerate(tags)]
+        else:
+            spans = spans_of(tags, self.task.scheme)
+        cut = [(places[start][0], places[end - 1][1], kind) for start, end, kind in spans]
+        return [Entity(start, end, kind, text[start:end]) for start, end, kind in cut]
 
     def answer(self, items: Sequence[tuple[str, str] | Asked], null_threshold: float | None = None) -> list[SpanAnswer]:
         """The answer to each (question, context): a piece of the context, or nothing where it does not say."""
