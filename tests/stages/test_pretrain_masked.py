@@ -13,6 +13,7 @@ from trivium.base.errors import UserError
 from trivium.base.progress import Context, Progress
 from trivium.generate import load_generator
 from trivium.model.folder import load
+from trivium.predict.encoder import load_encoder
 from trivium.stages.pretrain import PretrainSettings, check, run
 from trivium.stages.tokenize import TokenizeSettings
 
@@ -87,6 +88,30 @@ def test_bert_with_pairs_tells_its_ratio_and_leaves_what_bert_leaves(tmp_path: P
         expected = theirs(**inputs)
         torch.testing.assert_close(ours.logits(hidden), expected.prediction_logits, rtol=1e-5, atol=1e-4)
         torch.testing.assert_close(ours.pair_logits(hidden), expected.seq_relationship_logits, rtol=1e-5, atol=1e-4)
+
+
+def test_an_encoder_without_a_head_goes_on_with_a_new_one_and_it_is_told(tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    notes: list[str] = []
+    context = context_of(tmp_path, notes)
+    tokenizer = masked_tokenizer()
+    tokenizer.save(tmp_path / "bare")
+    sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 48}
+    config = transformers.BertConfig(vocab_size=tokenizer.vocab_size, max_position_embeddings=64, **sizes)
+    transformers.BertModel(config).save_pretrained(tmp_path / "bare")
+    base = tmp_path / "bare"
+    settings = settings_of(steps=2, base=base, model={})
+    assert check(settings, {}) == []
+    run(settings, context)
+    (note,) = [note for note in notes if "no trained head" in note]
+    assert note.startswith(f"{base} has no trained head of the kind 'masked'; new, and to be learned: cls.predictions.")
+    assert load(tmp_path / "pretrain").head.kind == "masked"
+    run(settings_of(steps=2, base=tmp_path / "pretrain", model={}), context_of(tmp_path, notes, "again"))
+    assert len([note for note in notes if "no trained head" in note]) == 1
+    encoder = load_encoder(base, "cpu", 1)
+    assert encoder.embed(["A fox runs."]).any()
+    with pytest.raises(UserError, match="this model was not trained to fill gaps"):
+        encoder.fill("A fox [MASK].")
 
 
 def test_micro_batches_do_not_change_a_step(tmp_path: Path) -> None:

@@ -100,12 +100,13 @@ class HeadShape:
     """What stands on the trunk.
 
     `kind`: language (the next token), masked (the token here), pretraining (masked, and a pair's relation), sequence (labels
-    of a row), tokens (labels of each token), span (start and end), score (one number a row). Output i means `labels[i]`.
+    of a row), tokens (labels of each token), span (start and end), score (one number a row), none (the trunk alone). Output i
+    means `labels[i]`.
     `pool` says what of a row is read by sequence and score. Before the last matrix stand a dense layer with the activation
     `dense` ('' for none) and a norm, where the family has them; `bias` is the last matrix's.
     """
 
-    kind: Literal["language", "masked", "pretraining", "sequence", "tokens", "span", "score"] = "language"
+    kind: Literal["language", "masked", "pretraining", "sequence", "tokens", "span", "score", "none"] = "language"
     labels: tuple[str, ...] = ()
     pool: Literal["", "cls", "mean", "last"] = ""
     dense: Literal["", "tanh", "relu", "gelu"] = ""

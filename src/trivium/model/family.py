@@ -8,7 +8,7 @@ the trunk never knows whose weights it carries.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,7 +21,9 @@ from trivium.model.architecture import Architecture, HeadShape, row_counts
 # Ours -> theirs, with {i} for the layer; a tuple means that ours is the rows of theirs one after the other.
 WeightMap = Mapping[str, str | tuple[str, ...]]
 REWARD = ("reward",)
-MOST_LISTED = 12
+_OLD_NORM = re.compile(r"(?<=LayerNorm\.)(gamma|beta)$")  # as the first published files call them
+_OLD_NORMS = {"gamma": "weight", "beta": "bias"}
+OVER_VOCABULARY = ("language", "masked", "pretraining")  # what was pre-trained; published folders often keep it
 
 
 @dataclass(frozen=True)
@@ -89,8 +91,16 @@ class Family:
             raise CheckpointError(f"a model of the family {self.model_type} cannot have {', '.join(lost)}")
         return result
 
+    @property
+    def trunk(self) -> str:
+        """The class without a head."""
+        return self.heads["tokens"].cls.removesuffix("ForTokenClassification") + "Model"
+
     def head(self, kind: str) -> Head:
-        """The head of a kind: a next-sentence head stands on any masked one. Raises CheckpointError that names the kinds."""
+        """The head of a kind: a next-sentence head stands on any masked one, and none is of the bare trunk's class. Raises
+        CheckpointError that names the kinds."""
+        if kind == "none":
+            return Head(self.trunk, HeadShape(kind="none"))
         known = {**self.heads}
         if "masked" in known:
             known.setdefault("pretraining", known["masked"])
@@ -127,7 +137,7 @@ def _theirs(name: str, family: Family, kind: str) -> tuple[str, ...]:
     """Where a tensor of ours lives beside a head of that kind; nothing where no published class has it."""
     pattern, layer = _pattern(name)
     other = family.head(kind).weights.get(pattern, family.weights.get(pattern, ()))
-    return tuple(text.replace("{i}", layer) for text in ((other,) if isinstance(other, str) else other))
+    return tuple(text.replace("{i}", layer) for text in _each(other))
 
 
 def export_weights(
@@ -155,15 +165,20 @@ def _copy(tensor: Tensor) -> Tensor:
 
 
 def import_weights(
-    weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor], family: Family, kind: str, layers: int
+    weights: Mapping[str, Tensor],
+    wanted: Mapping[str, Tensor],
+    family: Family,
+    kind: str,
+    known: Set[str],
+    optional: Set[str] = frozenset(),
 ) -> tuple[dict[str, Tensor], list[str]]:
-    """The family's state dictionary in our names, for a model of `layers` layers with a head of that kind, and which of the
-    `wanted` tensors are not in it.
+    """The family's state dictionary in our names, for a model with a head of that kind, and which of the `wanted` tensors are
+    not in it.
 
-    Raises CheckpointError, listing every tensor of the trunk that is missing, every one that no class of the family has, and
-    every one of another shape.
+    Raises CheckpointError, listing in the names of the files every tensor that is missing and not `optional` (names of ours),
+    every one that is not `known`, and every one of another shape.
     """
-    there = _canonical(weights, family)
+    there = canonical(weights, family)
     result: dict[str, Tensor] = {}
     absent: list[str] = []
     faults: list[str] = []
@@ -172,33 +187,44 @@ def import_weights(
         missing = [other for other in names if other not in there]
         if missing or not names:
             absent.append(name)
-            if _pattern(name)[0] in family.weights:
-                faults += [f"missing {other}" for other in missing]
+            if name not in optional:
+                faults += [f"missing {written(other, weights, family, kind)}" for other in missing or [name]]
             continue
         tensor = torch.cat([there[other] for other in names]) if len(names) > 1 else there[names[0]]
         tensor = tensor.t() if _pattern(name)[0] in family.turned else tensor
         if tensor.shape != like.shape:
-            faults.append(f"{' + '.join(names)} has shape {tuple(tensor.shape)}, expected {tuple(like.shape)}")
+            told = " + ".join(written(other, weights, family, kind, twin=False) for other in names)
+            faults.append(f"{told} has shape {tuple(tensor.shape)}, expected {tuple(like.shape)}")
             continue
         result[name] = tensor.to(like.dtype)
-    known = _known_names(family, layers)
-    faults += [f"unexpected {other}" for other in sorted(set(there) - known)]
+    unexpected = sorted(set(there) - known)
+    faults += [f"unexpected {written(other, weights, family, kind, twin=False)}" for other in unexpected]
     if faults:
-        more = f"; and {len(faults) - MOST_LISTED} more" if len(faults) > MOST_LISTED else ""
-        raise CheckpointError(f"the weights do not fit the configuration: {'; '.join(faults[:MOST_LISTED])}{more}")
+        raise CheckpointError(f"the weights do not fit the configuration: {'; '.join(faults)}")
     return result, absent
 
 
-def _canonical(weights: Mapping[str, Tensor], family: Family) -> dict[str, Tensor]:
+def _is_bare(names: Iterable[str], family: Family) -> bool:
+    """Whether the trunk's names have no base before them, as the class without a head writes them."""
+    bases = tuple(head.base for head in family.heads.values() if head.base)
+    return not any(name.startswith((family.base, *bases)) for name in names)
+
+
+def canonical(weights: Mapping[str, Tensor], family: Family) -> dict[str, Tensor]:
     """`weights` under the names of the family's table: of the class, of a class with another base, or of the bare trunk."""
     bases = sorted({head.base for head in family.heads.values() if head.base})
+    heads = {name for head in family.heads.values() for other in head.weights.values() for name in _each(other)}
     result: dict[str, Tensor] = {}
-    bare = not any(name.startswith((family.base, *bases)) for name in weights)
+    bare = _is_bare(weights, family)
     for name, tensor in weights.items():
+        name = _OLD_NORM.sub(lambda found: _OLD_NORMS[found[0]], name)
         if re.search(family.ignored, name):
             continue
         other = next((family.base + name.removeprefix(base) for base in bases if name.startswith(base)), name)
-        result[family.base + other if bare else other] = tensor
+        of_head = name in heads or name in family.twins.values()
+        other = family.base + other if bare and not of_head else other
+        if not re.search(family.ignored, other):
+            result[other] = tensor
     for name, twin in family.twins.items():
         spare = result.pop(twin, None)
         if spare is not None:
@@ -206,13 +232,37 @@ def _canonical(weights: Mapping[str, Tensor], family: Family) -> dict[str, Tenso
     return result
 
 
-def _known_names(family: Family, layers: int) -> set[str]:
-    """Every name that a class of the family has."""
-    maps = [family.weights, *(head.weights for head in family.heads.values())]
-    names = [
-        name for table in maps for other in table.values() for name in ((other,) if isinstance(other, str) else other)
-    ]
+def written(name: str, names: Iterable[str], family: Family, kind: str, *, twin: bool = True) -> str:
+    """How a file that holds `names` would call a tensor of the family's table, a missing one (`twin`) by its second name."""
+    name = family.twins.get(name, name) if twin else name
+    base = family.head(kind).base
+    if base and any(other.startswith(base) for other in names):
+        return re.sub(f"^{re.escape(family.base)}", base, name)
+    return name.removeprefix(family.base) if _is_bare(names, family) else name
+
+
+def file_names(ours: str, names: Iterable[str], family: Family, kind: str) -> list[str]:
+    """How a file that holds `names` would call a tensor of ours; by its own name where no published class has it."""
+    return [written(other, names, family, kind) for other in _theirs(ours, family, kind)] or [ours]
+
+
+def known_names(family: Family, kinds: Iterable[str], layers: int) -> set[str]:
+    """Every name that the trunk of so many layers and the heads of those kinds have."""
+    maps = [family.weights, *(family.head(kind).weights for kind in kinds)]
+    names = [name for table in maps for other in table.values() for name in _each(other)]
     return {name.replace("{i}", str(layer)) for name in names for layer in range(layers)}
+
+
+def head_names(family: Family, kind: str, *, tied: bool) -> set[str]:
+    """The names of a head's own tensors; of a matrix that is tied to the embedding there is none."""
+    table = family.head(kind).weights
+    return {
+        name for ours, other in table.items() for name in _each(other) if not (tied and ours == "unembedding.weight")
+    }
+
+
+def _each(names: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else names
 
 
 def _list(names: Any) -> str:

@@ -8,19 +8,29 @@ trivium/heads.safetensors. The tokenizer's files are the tokenizer's own. Nothin
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import save as to_bytes
+from torch import Tensor
 
 from trivium.base.errors import CheckpointError
 from trivium.base.files import write_atomic, write_json
-from trivium.model.architecture import HeadShape
+from trivium.model.architecture import Architecture, HeadShape
 from trivium.model.families import family_named, read_shape
-from trivium.model.family import Family, export_weights, import_weights
-from trivium.model.initialise import initialise_head
+from trivium.model.family import (
+    OVER_VOCABULARY,
+    Family,
+    canonical,
+    export_weights,
+    file_names,
+    head_names,
+    import_weights,
+    known_names,
+)
+from trivium.model.initialise import HEADS, initialise_head
 from trivium.model.transformer import Transformer
 from trivium.model.weight_files import read_folder, read_weights, write_weights
 
@@ -85,12 +95,23 @@ def _head_config(head: HeadShape, family: Family) -> dict[str, Any]:
     return {**config, OWN: own} if own else config
 
 
-def stored_head(config: Mapping[str, Any], family: Family) -> HeadShape:
-    """The head that a folder's config.json describes; the family's first kind where no class of it is named."""
-    named = config.get("architectures") or []
-    kinds = [kind for kind, head in family.heads.items() if head.cls in named]
+@dataclass(frozen=True)
+class Stored:
+    """What a folder holds: its configuration, the head that this tells of (none for a bare trunk), and its weights."""
+
+    folder: Path
+    config: Mapping[str, Any]
+    family: Family
+    shape: Architecture
+    head: HeadShape
+    weights: Mapping[str, Tensor]
+
+
+def stored_head(config: Mapping[str, Any], family: Family, kind: str) -> HeadShape:
+    """The head that a folder's config.json describes; one of `kind` where no class of a head is named."""
+    kinds = _named_kinds(config, family)
     own = config.get(OWN) or {}
-    kind = own.get("head", kinds[0] if kinds else next(iter(family.heads)))
+    kind = own.get("head", kinds[0] if kinds else kind)
     by_number = config.get("id2label") or {}
     labels = tuple(str(by_number[key]) for key in sorted(by_number, key=int))
     if kind in ("sequence", "tokens") and not labels:
@@ -99,6 +120,23 @@ def stored_head(config: Mapping[str, Any], family: Family) -> HeadShape:
         kind = "score"
     pool = own.get("pool", config.get(family.pool_key, "") if kind in ("sequence", "score") else "")
     return family.head_shape(kind, labels, pool, config.get("problem_type") or "")
+
+
+def _named_kinds(config: Mapping[str, Any], family: Family) -> list[str]:
+    named = config.get("architectures") or []
+    return [kind for kind, head in family.heads.items() if head.cls in named]
+
+
+def _read(folder: Path) -> Stored:
+    config, family, shape = read_shape(folder)
+    weights = read_folder(folder)
+    first = next(iter(family.heads))
+    needed = head_names(family, first, tied=shape.tie_embeddings)
+    kind = "none" if needed and not needed & set(canonical(weights, family)) else first
+    try:
+        return Stored(folder, config, family, shape, stored_head(config, family, kind), weights)
+    except CheckpointError as error:
+        raise CheckpointError(f"{folder}: {error}") from None
 
 
 def load(
@@ -116,48 +154,90 @@ def load(
     its last matrix starts at zero. The labels of a stored head must be `labels` as a set (or none are given); its rows are put
     into the order of `labels`. Raises CheckpointError where files are missing, damaged or do not fit.
     """
-    config, family, shape = read_shape(folder)
-    stored = stored_head(config, family)
-    kind = head or stored.kind
-    known = kind == stored.kind or (kind == "score" and stored.kind == "sequence" and len(stored.labels) == 1)
-    keep = known and not fresh
-    names = tuple(labels) or (stored.labels if kind == stored.kind else ())
-    same = stored if keep else HeadShape()
-    wanted = family.head_shape(kind, names, pool or same.pool, problem or same.problem)
-    if keep and kind == stored.kind and set(wanted.labels) != set(stored.labels):
+    stored = _read(folder)
+    kind = head or stored.head.kind
+    if head is None and kind == "none":
         raise CheckpointError(
-            f"{folder}: its labels are {', '.join(stored.labels)}; asked for: {', '.join(names)}: use those, or start a new "
-            "head on it"
+            f"{folder}: it holds a trunk without a head ({stored.family.trunk}), which gives vectors alone; give a model with "
+            "a head, or go on training this one (pretrain.base)"
         )
-    model = Transformer(shape, wanted)
-    _fill(model, folder, family, keep=keep)
-    if keep and wanted.labels != stored.labels and kind == stored.kind:
-        _reorder(model, stored.labels)
+    known = kind == stored.head.kind or (
+        kind == "score" and stored.head.kind == "sequence" and len(stored.head.labels) == 1
+    )
+    keep = known and not fresh
+    names = tuple(labels) or (stored.head.labels if kind == stored.head.kind else ())
+    same = stored.head if keep else HeadShape()
+    wanted = stored.family.head_shape(kind, names, pool or same.pool, problem or same.problem)
+    if keep and kind == stored.head.kind and set(wanted.labels) != set(stored.head.labels):
+        raise CheckpointError(
+            f"{folder}: its labels are {', '.join(stored.head.labels)}; asked for: {', '.join(names)}: use those, or start a "
+            "new head on it"
+        )
+    model = Transformer(stored.shape, wanted)
+    _fill(model, stored, keep=keep)
+    if keep and wanted.labels != stored.head.labels and kind == stored.head.kind:
+        _reorder(model, stored.head.labels)
     return model
 
 
-def _fill(model: Transformer, folder: Path, family: Family, *, keep: bool) -> None:
-    """Load the folder's weights; what of the head is not there is drawn, unless it is the stored head that is kept."""
-    weights = read_folder(folder)
+def load_any(folder: Path) -> Transformer:
+    """The model in `folder` with the head that it has, or as a bare trunk where it has none."""
+    stored = _read(folder)
+    bare = stored.head.kind == "none"
+    model = Transformer(stored.shape, replace(stored.head, labels=("",)) if bare else stored.head)
+    if bare:
+        model.head = stored.head
+        del model.head_out  # which every other head has
+    _fill(model, stored, keep=True)
+    return model
+
+
+def load_to_train(folder: Path, head: str) -> tuple[Transformer, list[str]]:
+    """The model in `folder` with a head over the vocabulary, and the names of those of its tensors that the folder has not:
+    they are drawn, all others taken."""
+    stored = _read(folder)
+    model = Transformer(stored.shape, stored.family.head_shape(head))
+    drawn = _fill(model, stored, keep=stored.head.kind == head, draw=True)
+    names = [name for ours in drawn for name in file_names(ours, stored.weights, stored.family, head)]
+    return model, names
+
+
+def _fill(model: Transformer, stored: Stored, *, keep: bool, draw: bool = False) -> list[str]:
+    """Load the stored weights, and give the names of ours that are drawn: what of the head is not there, unless it is the
+    stored one that is kept; a matrix over the vocabulary only with `draw`."""
+    family, kind = stored.family, model.head.kind
+    weights, path = dict(stored.weights), stored.folder / OWN_WEIGHTS
     if model.shape.tie_embeddings:
         for head in family.heads.values():
             weights.pop(str(head.weights.get("unembedding.weight")), None)  # some writers store the tied matrix twice
-    state = model.state_dict()
-    own = read_weights(folder / OWN_WEIGHTS) if (folder / OWN_WEIGHTS).exists() else {}
+    own = read_weights(path) if path.exists() else {}
     if not keep:
         # the last matrix of a head over labels: a new head has other labels
-        outs = [theirs for ours, theirs in family.head(model.head.kind).weights.items() if ours.startswith("head_out.")]
+        outs = [theirs for ours, theirs in family.head(kind).weights.items() if ours.startswith("head_out.")]
         weights = {name: tensor for name, tensor in weights.items() if name not in outs}
+    state = model.state_dict()
+    new = set() if keep else {name for name in state if name.startswith(HEADS)}
+    new |= {"unembedding.weight"} if draw and not keep else set()
+    optional = set(own) | new
     try:
-        found, absent = import_weights(weights, state, family, model.head.kind, model.shape.num_layers)
+        found, absent = import_weights(weights, state, family, kind, _known(stored, kind), optional)
     except CheckpointError as error:
-        raise CheckpointError(f"{folder}: {error}") from None
+        raise CheckpointError(f"{stored.folder}: {error}") from None
     found |= {name: own[name].float() for name in absent if name in own}
-    missing = [name for name in absent if name not in own and (keep or name == "unembedding.weight")]
-    if missing:
-        raise CheckpointError(f"{folder}: the weights do not fit the configuration: missing {', '.join(missing)}")
-    initialise_head(model)
+    drawn = [name for name in absent if name not in own]
+    initialise_head(model, vocabulary="unembedding.weight" in drawn)
     model.load_state_dict({name: tensor.float() for name, tensor in found.items()}, strict=False)
+    return drawn
+
+
+def _known(stored: Stored, kind: str) -> set[str]:
+    """The names that may be in the files: of the trunk, of the heads that are named, stored and asked for, and what is left
+    of pre-training; of all heads where no class of the family is named."""
+    family, named = stored.family, _named_kinds(stored.config, stored.family)
+    kinds = {*family.heads}
+    if named or family.trunk in (stored.config.get("architectures") or []):
+        kinds = {*named, stored.head.kind, kind, *(one for one in OVER_VOCABULARY if one in family.heads)}
+    return known_names(family, kinds, stored.shape.num_layers)
 
 
 def _reorder(model: Transformer, stored: tuple[str, ...]) -> None:

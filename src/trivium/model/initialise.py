@@ -46,15 +46,17 @@ def initialise(model: Transformer, generator: torch.Generator) -> None:
 
 
 @torch.no_grad()
-def initialise_head(model: Transformer) -> None:
+def initialise_head(model: Transformer, *, vocabulary: bool = False) -> None:
     """Draw the layers of the head alone, always the same: they go on a trunk that has learned already. The last one over
-    labels starts at 0."""
+    labels starts at 0; a matrix over the vocabulary of its own is drawn where `vocabulary` says so."""
     generator = torch.Generator().manual_seed(0)
     for name, parameter in model.named_parameters():
         if name.startswith(("head_dense.", "pooler.", "pair_out.")) and parameter.dim() == 2:
             parameter.normal_(0.0, parameter.shape[1] ** -0.5, generator=generator)
         elif name.startswith(HEADS) and (name.endswith("bias") or name.startswith("head_out.")):
             parameter.zero_()
+        elif vocabulary and name == "unembedding.weight":
+            parameter.normal_(0.0, EMBEDDING_SCALE, generator=generator)
 
 
 @torch.no_grad()

@@ -13,7 +13,7 @@ import torch
 
 from trivium.base.device import Machine, choose_machine
 from trivium.base.errors import UserError
-from trivium.model.folder import load
+from trivium.model.folder import load_any
 from trivium.model.heads import pool
 from trivium.model.transformer import Transformer
 from trivium.predict.passes import row_states
@@ -23,7 +23,7 @@ from trivium.tokenizer.rows import Row, text_row
 
 
 class Encoder:
-    """A model and its tokenizer; any model gives vectors, one with a masked head fills gaps."""
+    """A model and its tokenizer; any model gives vectors, also a bare trunk, one with a masked head fills gaps."""
 
     def __init__(self, model: Transformer, tokenizer: Tokenizer, machine: Machine) -> None:
         self.model, self.tokenizer, self.machine = model, tokenizer, machine
@@ -74,4 +74,4 @@ class Encoder:
 def load_encoder(folder: Path, device: str = "auto", threads: int = 0) -> Encoder:
     """The encoder of a model folder. Raises CheckpointError where it is missing or damaged."""
     machine = choose_machine(device, threads, "float32")
-    return Encoder(load(folder).to(machine.device), Tokenizer.load(folder), machine)
+    return Encoder(load_any(folder).to(machine.device), Tokenizer.load(folder), machine)

@@ -133,7 +133,7 @@ def run(settings: PretrainSettings, context: Context) -> dict[str, Any]:
     tokenizer = Tokenizer.load(source)
     train, valid = Shard(source / "train", tokenizer.sha256), Shard(source / "valid", tokenizer.sha256)
     folder = None if settings.base is None else find_model(settings.base)
-    model = model_of(settings, tokenizer, context.seed, folder)
+    model = model_of(settings, tokenizer, context, folder)
     check_sizes(settings, train, model.shape)
     work = workload(settings, model.shape)
     figures: dict[str, Any] = {"parameters": parameter_count(model)}
@@ -170,14 +170,17 @@ def run(settings: PretrainSettings, context: Context) -> dict[str, Any]:
     return figures | recorder.figures() | {"precision": str(team.machine.dtype).removeprefix("torch.")}
 
 
-def model_of(settings: PretrainSettings, tokenizer: Tokenizer, seed: int, base: Path | None = None) -> Transformer:
-    """A new model, or the one in the folder `base` with the objective's head, for the tokenizer's vocabulary.
+def model_of(
+    settings: PretrainSettings, tokenizer: Tokenizer, context: Context, base: Path | None = None
+) -> Transformer:
+    """A new model, or the one in the folder `base` with the objective's head, for the tokenizer's vocabulary; what of the
+    head the folder has not is told.
 
     Raises UserError where the base is for another objective or came with another tokenizer.
     """
     from trivium.base.seeds import torch_random
     from trivium.model.families import family_named
-    from trivium.model.folder import load, resize_vocabulary
+    from trivium.model.folder import load_to_train, resize_vocabulary
     from trivium.model.initialise import begin_copying, initialise
     from trivium.model.transformer import Transformer
     from trivium.tokenizer import Tokenizer
@@ -186,7 +189,7 @@ def model_of(settings: PretrainSettings, tokenizer: Tokenizer, seed: int, base: 
     if base is None:
         shape = settings.shape(tokenizer.vocab_size)
         model = Transformer(shape, family_named(shape.family).head_shape(head))
-        generator = torch_random(seed, "initialise")
+        generator = torch_random(context.seed, "initialise")
         initialise(model, generator)
         if settings.begin_copying:
             begin_copying(model, generator)
@@ -194,7 +197,10 @@ def model_of(settings: PretrainSettings, tokenizer: Tokenizer, seed: int, base: 
     known = Tokenizer.load(base)
     if tokenizer.sha256 not in (known.sha256, known.with_chat().sha256):
         raise UserError(f"pretrain.base: {base} has another tokenizer than the text; set tokenize.base to it too")
-    model = load(base, head)
+    model, drawn = load_to_train(base, head)
+    if drawn:
+        note = f"{base} has no trained head of the kind '{head}'; new, and to be learned: {', '.join(drawn)}"
+        context.report(Progress(context.folder.name, 0, settings.steps, note=note))
     if tokenizer.vocab_size > model.shape.vocab_size:
         model = resize_vocabulary(model, tokenizer.vocab_size)
     return model
