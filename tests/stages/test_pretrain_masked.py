@@ -14,7 +14,7 @@ from trivium.base.progress import Context, Progress
 from trivium.generate import load_generator
 from trivium.model.folder import load
 from trivium.predict.encoder import load_encoder
-from trivium.stages.pretrain import PretrainSettings, check, run
+from trivium.stages.pretrain import PretrainSettings, check, run, tell_beside_frequencies
 from trivium.stages.tokenize import TokenizeSettings
 
 SIZES = {"hidden_size": 32, "num_layers": 2, "num_heads": 2, "num_kv_heads": 2, "head_dim": 16, "intermediate_size": 48}
@@ -77,7 +77,7 @@ def test_bert_with_pairs_tells_its_ratio_and_leaves_what_bert_leaves(tmp_path: P
     figures = run(settings_of(steps=4, evaluate_every=2, pairs="nsp", model=model), context_of(tmp_path, notes))
     assert 0.5 <= figures["pair_majority"] < 0.9 and 0 <= figures["pair_accuracy"] <= 1
     assert any("pairs in the first epoch" in note and "% of them with label 1" in note for note in notes)
-    assert any("is that of their frequencies alone" in note for note in notes)
+    assert any("is above that of their frequencies alone" in note for note in notes)
     theirs, report = transformers.BertForPreTraining.from_pretrained(tmp_path / "pretrain", output_loading_info=True)
     assert not report["missing_keys"] and not report["unexpected_keys"]
     words = transformers.AutoTokenizer.from_pretrained(tmp_path / "pretrain")
@@ -131,3 +131,19 @@ def test_what_does_not_fit_together_is_told(tmp_path: Path) -> None:
     assert "has its own sizes" in check(settings_of(base=tmp_path), {})[0]
     gpt2 = settings_of(model={**SIZES, "family": "gpt2"})
     assert check(gpt2, {}) == ["objective is masked; a model of the family gpt2 is for causal"]
+
+
+@pytest.mark.parametrize(
+    ("loss", "told"),
+    [
+        (5.91, "5.91 nats, is above that of their frequencies alone (4.30)"),
+        (4.5, "is that of their frequencies alone (4.30)"),
+        (4.2, "is that of their frequencies alone (4.30)"),
+        (3.9, "loss 3.90, by frequencies alone 4.30"),
+    ],
+)
+def test_a_loss_is_told_beside_that_of_frequencies_as_it_is(tmp_path: Path, loss: float, told: str) -> None:
+    notes: list[str] = []
+    look = {"valid_loss": loss, "unigram_loss": 4.3, "masked_accuracy": 0.1}
+    tell_beside_frequencies(look, 30, 60, context_of(tmp_path, notes))
+    assert len(notes) == 1 and told in notes[0]

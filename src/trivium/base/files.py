@@ -57,14 +57,14 @@ def write_json(path: Path, content: Any) -> None:
     write_atomic(path, json.dumps(content, indent=2, ensure_ascii=False, default=str) + "\n")
 
 
-def read_json(path: Path) -> Any:
-    """The content of a JSON file. Raises RunError where it is missing or damaged."""
+def read_json(path: Path, mend: str = "run the stage that writes it again") -> Any:
+    """The content of a JSON file. Raises RunError, with how to `mend` it, where it is missing or damaged."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise RunError(f"{path}: missing; run the stage that writes it again") from None
+        raise RunError(f"{path}: missing; {mend}") from None
     except (OSError, ValueError, RecursionError) as error:
-        raise RunError(f"{path}: damaged ({error}); delete it and run the stage that writes it again") from None
+        raise RunError(f"{path}: damaged ({error}); delete it and {mend}") from None
 
 
 def write_jsonl(path: Path, rows: Iterator[dict[str, Any]] | list[dict[str, Any]]) -> int:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from trivium.base.errors import CheckpointError
 from trivium.model.architecture import Architecture, HeadShape
 from trivium.model.family import Family, Head
 from trivium.model.family_parts import (
@@ -105,7 +106,12 @@ BERT = Family(
 
 
 def _read_roberta(config: Mapping[str, Any]) -> dict[str, Any]:
-    offset = config["pad_token_id"] + 1  # its positions count from the padding's number on
+    padding = config["pad_token_id"]  # its positions count from the padding's number on
+    if not isinstance(padding, int) or not 0 <= padding < config["max_position_embeddings"] - 1:
+        raise CheckpointError(
+            f"config.json: pad_token_id is {padding!r}; it must be a whole number, 0 or more, and positions must be left above it"
+        )
+    offset = padding + 1
     positions = {"position_offset": offset, "max_positions": config["max_position_embeddings"] - offset}
     return {**own_heads(config), **read_activation(config, "hidden_act"), **positions}
 

@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from trivium.base.errors import CheckpointError, RunError, UserError
-from trivium.base.files import read_json
+from trivium.base.errors import CheckpointError, UserError
 from trivium.model.architecture import Architecture
 from trivium.model.architecture import row_counts as row_counts
 from trivium.model.decoder_rows import GPT2, LLAMA, MISTRAL, QWEN2, QWEN3
 from trivium.model.encoder_rows import BERT, DISTILBERT, MODERNBERT, ROBERTA
 from trivium.model.family import Family
+from trivium.model.weight_files import read_config
 
 FAMILIES: Mapping[str, Family] = {
     family.model_type: family for family in (GPT2, LLAMA, MISTRAL, QWEN2, QWEN3, BERT, ROBERTA, DISTILBERT, MODERNBERT)
@@ -39,10 +39,7 @@ def read_shape(folder: Path) -> tuple[dict[str, Any], Family, Architecture]:
 
     Raises CheckpointError, naming the folder, where there is none or it says what is not supported.
     """
-    try:
-        config: dict[str, Any] = read_json(folder / "config.json")
-    except RunError as error:
-        raise CheckpointError(str(error)) from None
+    config: dict[str, Any] = read_config(folder / "config.json")
     if "quantization_config" in config:
         raise CheckpointError(f"{folder}: its weights are quantised; give the folder that it was made from")
     try:

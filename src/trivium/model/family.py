@@ -17,6 +17,7 @@ from torch import Tensor
 
 from trivium.base.errors import CheckpointError, UserError
 from trivium.model.architecture import Architecture, HeadShape, row_counts
+from trivium.model.config_values import check_values
 
 # Ours -> theirs, with {i} for the layer; a tuple means that ours is the rows of theirs one after the other.
 WeightMap = Mapping[str, str | tuple[str, ...]]
@@ -69,13 +70,18 @@ class Family:
     def architecture(self, config: Mapping[str, Any]) -> Architecture:
         """The shape that a config.json describes. Raises CheckpointError for what the trunk does not compute."""
         given = {**self.defaults, **{key: value for key, value in config.items() if value is not None}}
+        check_values(given)
         for key, expected in self.expected.items():
             if given.get(key, expected) != expected:
                 raise CheckpointError(f"config.json: {key} is {given[key]!r}; only {expected!r} is supported")
         try:
             values = {ours: given[theirs] for ours, theirs in self.fields.items()} | self.read(given)
         except KeyError as error:
-            raise CheckpointError(f"config.json: {error} is missing") from None
+            raise CheckpointError(
+                f"config.json: {error} is missing; give the config.json that came with the weights"
+            ) from None
+        except (ArithmeticError, AttributeError, TypeError, ValueError) as error:
+            raise CheckpointError(f"config.json: its values do not fit together ({error})") from None
         try:
             return Architecture(**{**self.form, **values, "family": self.model_type})
         except (UserError, TypeError) as error:

@@ -39,6 +39,10 @@ def write_rope(shape: Architecture) -> dict[str, Any]:
 def own_heads(config: Mapping[str, Any]) -> dict[str, Any]:
     """Sizes of a family in which every head has keys of its own and the heads fill the stream."""
     hidden, heads = config["hidden_size"], config["num_attention_heads"]
+    if hidden % heads:
+        raise CheckpointError(
+            f"config.json: the hidden size is {hidden}, which the number of heads, {heads}, does not divide"
+        )
     return {"num_kv_heads": heads, "head_dim": hidden // heads}
 
 

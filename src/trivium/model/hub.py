@@ -11,6 +11,7 @@ from typing import Any
 
 from trivium.base.errors import CheckpointError, MissingExtra
 from trivium.base.hub import PATIENCE, Base, HubModel, cut_short, not_there, refusal
+from trivium.model.weight_files import require_folder
 
 PATTERNS = ["*.json", "*.safetensors", "*.jinja", "*.txt"]
 DEEPER = ["*/*"]  # other forms of the same weights
@@ -19,9 +20,10 @@ DEEPER = ["*/*"]  # other forms of the same weights
 def find_model(base: Base) -> Path:
     """The folder at a path; of a name on the hub the folder that it was fetched to, which is called after its commit.
 
-    Raises CheckpointError where the hub does not give it; MissingExtra where its library is not there.
+    Raises CheckpointError where the path is a file or the hub does not give it; MissingExtra where its library is not there.
     """
     if not isinstance(base, HubModel):
+        require_folder(base)
         return base
     try:
         import huggingface_hub

@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
-from trivium.base.errors import CheckpointError
+from trivium.base.errors import CheckpointError, RunError
 from trivium.base.files import read_json, write_atomic, write_json
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
+OWN = "trivium"  # the folder in a model folder of ours that holds what is ours alone
 PICKLES = ("pytorch_model*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 SHARD_BYTES = 5_000_000_000
 CONVERT = (
@@ -51,7 +53,51 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except (OSError, SafetensorError, ValueError) as error:
-        raise CheckpointError(f"{path}: missing or damaged ({error}); run the stage that writes it again") from None
+        folder = path.parent.parent if path.parent.name == OWN else path.parent
+        raise CheckpointError(f"{path}: missing or damaged ({error}); {_mend(folder)}") from None
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The object in a JSON file of a model folder. Raises CheckpointError where it is missing or damaged, or `path` lies in no
+    folder."""
+    require_folder(path.parent)
+    try:
+        content = read_json(path, _mend(path.parent))
+    except RunError as error:
+        raise CheckpointError(str(error)) from None
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{path}: damaged (it holds no object in braces); {_mend(path.parent)}")
+    return content
+
+
+def _mend(folder: Path) -> str:
+    """What to do about a damaged folder: those of our runs have a folder of ours in them, or are not written yet."""
+    ours = (folder / OWN).is_dir() or not folder.exists()
+    return "run the stage that writes it again" if ours else "fetch or copy the folder again"
+
+
+def require_folder(folder: Path) -> None:
+    """Raises CheckpointError where `folder` is a file: what is wanted, and for a pickle why not and how to convert it."""
+    if not folder.is_file():
+        return
+    wanted = f"{folder}: this is a file; a model is a folder with config.json, tokenizer.json and {WEIGHTS}"
+    if folder.suffix not in (".bin", *(Path(pattern).suffix for pattern in PICKLES)):
+        raise CheckpointError(f"{wanted}: give the folder")
+    raise CheckpointError(
+        f"{wanted}, and a pickle can run any code when it is read, so it is not; give it the name pytorch_model.bin beside its "
+        "config.json and " + CONVERT.format(_auto_class(folder.parent), folder.parent)
+    )
+
+
+def require_safe(folder: Path) -> None:
+    """Raises CheckpointError where `folder` is a file, or has weights that are pickled alone; names alone are read."""
+    require_folder(folder)
+    pickled = sorted(path.name for pattern in PICKLES for path in folder.glob(pattern))
+    if pickled and not (folder / WEIGHTS).exists() and not (folder / INDEX).exists():
+        raise CheckpointError(
+            f"{folder / pickled[0]}: a pickle can run any code when it is read, so it is not; "
+            + CONVERT.format(_auto_class(folder), folder)
+        )
 
 
 def read_folder(folder: Path) -> dict[str, Tensor]:
@@ -61,28 +107,27 @@ def read_folder(folder: Path) -> dict[str, Tensor]:
         return read_weights(folder / WEIGHTS)
     if (folder / INDEX).exists():
         return _read_shards(folder)
-    pickled = sorted(path.name for pattern in PICKLES for path in folder.glob(pattern))
-    if pickled:
-        raise CheckpointError(
-            f"{folder / pickled[0]}: a pickle can run any code when it is read, so it is not; "
-            + CONVERT.format(_auto_class(folder), folder)
-        )
+    require_safe(folder)
     return read_weights(folder / WEIGHTS)
 
 
 def _read_shards(folder: Path) -> dict[str, Tensor]:
     index = folder / INDEX
-    places = read_json(index).get("weight_map")
+    places = read_config(index).get("weight_map")
     if not isinstance(places, dict) or not all(isinstance(name, str) for name in places.values()):
-        raise CheckpointError(f"{index}: damaged (no weight_map); get the folder again")
+        raise CheckpointError(f"{index}: damaged (no weight_map); fetch or copy the folder again")
     result: dict[str, Tensor] = {}
     for name in sorted(set(places.values())):
         if Path(name).name != name:
-            raise CheckpointError(f"{index}: names '{name}', which is not a file beside it; get the folder again")
+            raise CheckpointError(
+                f"{index}: names '{name}', which is not a file beside it; fetch or copy the folder again"
+            )
         result |= read_weights(folder / name)
     missing = sorted(set(places) - set(result))
     if missing:
-        raise CheckpointError(f"{index}: {', '.join(missing[:5])} are in none of its files; get the folder again")
+        raise CheckpointError(
+            f"{index}: {', '.join(missing[:5])} are in none of its files; fetch or copy the folder again"
+        )
     return result
 
 
@@ -90,7 +135,7 @@ def _auto_class(folder: Path) -> str:
     """What of `transformers`' Auto classes keeps the folder's head."""
     try:
         classes = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("architectures") or [""]
-    except (OSError, ValueError):
+    except (OSError, ValueError, AttributeError):
         return ""
     known = ("ForCausalLM", "ForMaskedLM", "ForPreTraining", "ForSequenceClassification", "ForTokenClassification")
     return next((name for name in (*known, "ForQuestionAnswering") if str(classes[0]).endswith(name)), "")

@@ -242,12 +242,18 @@ def masked_plan(settings: PretrainSettings, tokenizer: Tokenizer, train: Shard, 
 
 
 def tell_beside_frequencies(look: Mapping[str, float], step: int, steps: int, context: Context) -> None:
-    """A masked model's loss beside that of frequencies alone; where the two are the same, what to do about it."""
+    """A masked model's loss beside that of frequencies alone; where it is the same or above, what to do about it."""
     if "unigram_loss" not in look:
         return
     loss, alone = look["valid_loss"], look["unigram_loss"]
     note = f"step {step}: {look['masked_accuracy']:.1%} of hidden tokens found, loss {loss:.2f}, by frequencies alone {alone:.2f}"
-    if loss > alone - PLATEAU_NATS:
+    if loss > alone + PLATEAU_NATS:
+        note = (
+            f"step {step}: the loss of hidden tokens, {loss:.2f} nats, is above that of their frequencies alone ({alone:.2f}): "
+            "how often tokens come is not learned yet, which the first steps are for; if it stays so, train longer or with "
+            "another optimizer.learning_rate"
+        )
+    elif loss > alone - PLATEAU_NATS:
         note = (
             f"step {step}: the loss of hidden tokens, {loss:.2f} nats, is that of their frequencies alone ({alone:.2f}). Small "
             "models leave this plateau late, with learned positions later still: train longer, raise "
@@ -324,7 +330,7 @@ def check(settings: PretrainSettings, sections: Mapping[str, Any]) -> list[str]:
     if settings.base is not None:
         if settings.model != ModelSettings():
             faults.append("model is given, but pretrain.base has its own sizes: take one of the two out")
-        if isinstance(settings.base, Path) and settings.base.is_dir():
+        if isinstance(settings.base, Path) and settings.base.exists():
             faults += _faults_of_base(settings.base, settings.length)
     else:
         try:
@@ -344,10 +350,12 @@ def check(settings: PretrainSettings, sections: Mapping[str, Any]) -> list[str]:
 
 
 def _faults_of_base(folder: Path, length: int) -> list[str]:
-    """Why a model folder cannot be gone on from, by its config.json alone."""
+    """Why a model folder cannot be gone on from, by its config.json and the names of its files alone."""
     from trivium.model.families import read_shape
+    from trivium.model.weight_files import require_safe
 
     try:
+        require_safe(folder)
         _, _, shape = read_shape(folder)
     except CheckpointError as error:
         return [f"base: {error}"]
