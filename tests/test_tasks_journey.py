@@ -123,3 +123,6 @@ finetune-mood:
     (tmp_path / "none.yaml").write_text(text.replace("  base: base\n", ""), encoding="utf-8")
     with pytest.raises(RecipeError, match="no model to start from; give base"):
         run(read_recipe(tmp_path / "none.yaml"), tmp_path / "other")
+    (base / "model.safetensors").rename(base / "pytorch_model.bin")
+    with pytest.raises(RecipeError, match="'finetune-mood': base: .* a pickle can run any code"):
+        run(read_recipe(tmp_path / "direct.yaml"), tmp_path / "other")

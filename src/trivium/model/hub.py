@@ -11,7 +11,9 @@ from typing import Any
 
 from trivium.base.errors import CheckpointError, MissingExtra
 from trivium.base.hub import PATIENCE, Base, HubModel, cut_short, not_there, refusal
-from trivium.model.weight_files import require_folder
+from trivium.model.architecture import Architecture
+from trivium.model.families import read_shape
+from trivium.model.weight_files import require_folder, require_safe
 
 PATTERNS = ["*.json", "*.safetensors", "*.jinja", "*.txt"]
 DEEPER = ["*/*"]  # other forms of the same weights
@@ -42,6 +44,13 @@ def find_model(base: Base) -> Path:
         return _take(huggingface_hub, base, commit, PATTERNS)
     except Exception as error:
         raise _fault(base, refusal(error, base.hub, base.revision) or cut_short(error)) from None
+
+
+def shape_at(folder: Path) -> Architecture:
+    """The shape of the model in a folder, by its config.json and the names of its files alone. Raises CheckpointError where it
+    cannot be gone on from."""
+    require_safe(folder)
+    return read_shape(folder)[2]
 
 
 def called(base: Base, folder: Path) -> str:

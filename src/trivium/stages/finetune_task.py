@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field, model_validator
 
 from trivium.base.config import Settings
-from trivium.base.errors import Interrupted, UserError
+from trivium.base.errors import CheckpointError, Interrupted, UserError
 from trivium.base.hub import Base
 from trivium.base.progress import Context, Progress
 from trivium.task.declaration import Task, declared
@@ -103,6 +103,7 @@ def check(settings: FinetuneTaskSettings, sections: Mapping[str, Any]) -> list[s
     """What can be known to be wrong before there is a model, a sentence each."""
     from trivium.data.tasks import faults_of
     from trivium.evaluate.measures import library_faults, score_names
+    from trivium.model.hub import shape_at
 
     try:
         task = declared(settings.task)
@@ -111,6 +112,11 @@ def check(settings: FinetuneTaskSettings, sections: Mapping[str, Any]) -> list[s
     faults = [*settings.faults(task), *settings.private_faults(task)]
     if settings.base is None and "pretrain" not in sections:
         faults.append("there is no model to start from; give base (a folder, or {hub: owner/name}), or add 'pretrain:'")
+    if isinstance(settings.base, Path) and settings.base.exists():  # a path that leads nowhere is told of anyway
+        try:
+            shape_at(settings.base)
+        except CheckpointError as error:
+            faults.append(f"base: {error}")
     if settings.private and find_spec("opacus") is None:
         faults.append("private needs opacus, which is not installed: pip install 'trivium-lm[private]'")
     stopping = settings.early_stopping

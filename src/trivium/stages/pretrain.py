@@ -351,12 +351,10 @@ def check(settings: PretrainSettings, sections: Mapping[str, Any]) -> list[str]:
 
 def _faults_of_base(folder: Path, length: int) -> list[str]:
     """Why a model folder cannot be gone on from, by its config.json and the names of its files alone."""
-    from trivium.model.families import read_shape
-    from trivium.model.weight_files import require_safe
+    from trivium.model.hub import shape_at
 
     try:
-        require_safe(folder)
-        _, _, shape = read_shape(folder)
+        shape = shape_at(folder)
     except CheckpointError as error:
         return [f"base: {error}"]
     return [] if length <= shape.max_positions else [too_long(length, shape.max_positions, "lower it")]
