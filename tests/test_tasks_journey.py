@@ -124,5 +124,5 @@ finetune-mood:
     with pytest.raises(RecipeError, match="no model to start from; give base"):
         run(read_recipe(tmp_path / "none.yaml"), tmp_path / "other")
     (base / "model.safetensors").rename(base / "pytorch_model.bin")
-    with pytest.raises(RecipeError, match="'finetune-mood': base: .* a pickle can run any code"):
+    with pytest.raises(RecipeError, match=r"'finetune-mood': base: .* a pickle can run any code"):
         run(read_recipe(tmp_path / "direct.yaml"), tmp_path / "other")
