@@ -69,3 +69,16 @@ def test_what_makes_no_sense_is_left_out_and_told(tmp_path: Path) -> None:
     }
     (part,) = task_parts(read_run(with_task(build_run(tmp_path / "odd"), odd)))
     assert len(part.tables) == 1 and len(part.tables[0].rows) == 2
+
+
+def test_a_masked_model_is_not_said_to_write(tmp_path: Path) -> None:
+    run = build_run(tmp_path / "run")
+    path = run / "pretrain" / "trivium" / "stage.json"
+    record = json.loads(path.read_text(encoding="utf-8"))
+    record["settings"] = {**record.get("settings", {}), "objective": "masked"}
+    record["figures"] = {**record.get("figures", {}), "masked_accuracy": 0.61}
+    path.write_text(json.dumps(record), encoding="utf-8")
+    page = render(read_run(run))
+    assert "hidden tokens found" in page and "What is missing?" in page and "It fills gaps" in page
+    assert "Guess the next token, at every position" not in page and "It continues any text" not in page
+    assert "--stage pretrain" not in page, "there is no talking to it"

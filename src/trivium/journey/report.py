@@ -19,7 +19,7 @@ from trivium.journey.report_curves import curves
 from trivium.journey.report_data import data, tokens
 from trivium.journey.report_fairness import bias_part, memory_part
 from trivium.journey.report_gate import gate
-from trivium.journey.report_journey import head, journey
+from trivium.journey.report_journey import head, is_masked, journey
 from trivium.journey.report_lineage import lineage
 from trivium.journey.report_panel import verdicts
 from trivium.journey.report_phases import decks, example, phase_rows
@@ -117,7 +117,8 @@ def required(run: Run) -> tuple[Verdict, ...]:
 def commands(run: Run) -> tuple[Command, ...]:
     """What to do next with this very run."""
     folder, recipe = shlex.quote(label(run.folder, 500)), shlex.quote(label(run.folder / "recipe.yaml", 500))
-    models = [phase.model for phase in PHASES if run.stages[phase.model].state == "finished"]
+    written = PHASES[1:] if is_masked(run) else PHASES  # of models that write
+    models = [phase.model for phase in written if run.stages[phase.model].state == "finished"]
     steps = run.stages["pretrain"].figure("steps")
     found = []
     if any(stage.state in ("unfinished", "waiting") for stage in run.stages.values()):

@@ -14,7 +14,7 @@ from trivium.journey.report_scores import asked, right_answers, win_rate
 from trivium.journey.report_tasks import task_headline
 from trivium.journey.report_transfer import transfer_part
 from trivium.journey.report_values import count, duration, label, large, moment, number, percent, plain, size
-from trivium.journey.report_words import PHASES, RATER, STAGE_WORDS
+from trivium.journey.report_words import MASKED, PHASES, RATER, STAGE_WORDS, Phase
 
 _STATES = {"unfinished": "not finished yet", "waiting": "still to come"}
 
@@ -61,10 +61,20 @@ def journey(run: Run) -> tuple[Group, ...]:
     total = _total(run)
     groups = [
         Group(phase.art, phase.name, phase.question, _boxes(run, _stages_of(run, phase.stages), total))
-        for phase in PHASES
+        for phase in phases_of(run)
     ]
     groups.append(Group("", "And in the end", "What was learned?", _boxes(run, ("transfer", "evaluate"), total)))
     return tuple(group for group in groups if group.boxes)
+
+
+def phases_of(run: Run) -> tuple[Phase, ...]:
+    """The three phases, the first as this run's objective has it."""
+    return (MASKED if is_masked(run) else PHASES[0], *PHASES[1:])
+
+
+def is_masked(run: Run) -> bool:
+    """Whether the pre-trained model fills gaps, and does not write."""
+    return run.stages["pretrain"].facts.settings.get("objective") == "masked"
 
 
 def _stages_of(run: Run, bases: tuple[str, ...]) -> tuple[str, ...]:
@@ -204,7 +214,9 @@ def _of_tokenize(run: Run, stage: Stage) -> tuple[str, str]:
 
 
 def _of_pretrain(run: Run, stage: Stage) -> tuple[str, str]:
-    bits = bits_per_byte(run)
+    bits, found = bits_per_byte(run), stage.figure("masked_accuracy")
+    if found is not None:
+        return percent(found), "hidden tokens found"
     return (plain(bits), "bits per byte") if bits is not None else _loss(stage)
 
 

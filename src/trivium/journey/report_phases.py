@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from trivium.journey.report_journey import bits_per_byte, reward_accuracy
+from trivium.journey.report_journey import bits_per_byte, phases_of, reward_accuracy
 from trivium.journey.report_read import Run, Sample, Score, Stage
 from trivium.journey.report_scores import asked, measure, right_answers, win_rate
 from trivium.journey.report_values import (
@@ -91,7 +91,7 @@ def phase_rows(run: Run) -> tuple[PhaseRow, ...]:
         "align": (_align_data, _align_outcome),
     }
     rows = []
-    for phase in PHASES:
+    for phase in phases_of(run):
         stage = run.stages[phase.model]
         if stage.there:
             data, outcome = parts[phase.model]
@@ -149,7 +149,10 @@ def _training(run: Run, phase: Phase) -> list[str]:
 
 def _pretrain_outcome(run: Run) -> list[str]:
     bits, score = bits_per_byte(run), right_answers(run, "pretrain")
-    said = [PHASES[0].can]
+    found = run.stages["pretrain"].figure("masked_accuracy")
+    said = [phases_of(run)[0].can]
+    if found is not None:
+        said.append(f"It finds {percent(found)} of the hidden tokens of unseen text.")
     if bits is not None:
         said.append(f"{plain(bits)} bits per byte on unseen text.")
     if score is not None and score.value is not None:

@@ -7,7 +7,7 @@ what it shows about its phase; it claims nothing that the answer, the reference 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from trivium.journey.report_values import plain
@@ -52,6 +52,14 @@ PHASES = (
         "No right answer was shown to it in this phase, only what is preferred.",
     ),
 )  # fmt: skip
+
+MASKED = replace(
+    PHASES[0],
+    question="What is missing?",
+    objective="Guess the tokens that were hidden, from what stands before and behind them. Nobody labels anything: the text is "
+    "its own answer.",
+    can="It fills gaps and gives vectors of texts; it does not write.",
+)  # pre-training of a masked model
 
 STAGE_WORDS = {
     "gather": "collects raw text",
