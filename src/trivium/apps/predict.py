@@ -52,10 +52,10 @@ def _only(experts: Experts) -> str:
 
 
 def _told(experts: Experts, name: str, items: Sequence[Any]) -> list[dict[str, Any]]:
-    if name == EMBED and name not in experts.folders:
+    if name not in experts.folders and name == EMBED:
         vectors = experts.encoder.embed([item.text for item in items])
         return [{"vector": [round(float(value), 6) for value in row]} for row in vectors]
-    if name == FILL and name not in experts.folders:
+    if name not in experts.folders:
         return [{"gaps": [[list(one) for one in gap] for gap in experts.encoder.fill(item.text)]} for item in items]
     model: Any = experts.named(name)
     match experts.kind(name):
@@ -75,10 +75,8 @@ def _told(experts: Experts, name: str, items: Sequence[Any]) -> list[dict[str, A
 
 def _tagged(model: Any, items: Sequence[Given]) -> list[dict[str, Any]]:
     """The spans of texts, and of sentences whose words are given."""
-    from trivium.predict.given_words import tag_given
-
     texts = iter(model.tag([item for item in items if isinstance(item, str)]))
-    given = iter(tag_given(model, [item.words for item in items if isinstance(item, Tagged)]))
+    given = iter(model.tag_given([item.words for item in items if isinstance(item, Tagged)]))
     return [{"entities": [vars(one) for one in next(texts if isinstance(item, str) else given)]} for item in items]
 
 

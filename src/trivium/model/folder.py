@@ -183,11 +183,7 @@ def load(
 def load_any(folder: Path) -> Transformer:
     """The model in `folder` with the head that it has, or as a bare trunk where it has none."""
     stored = _read(folder)
-    bare = stored.head.kind == "none"
-    model = Transformer(stored.shape, replace(stored.head, labels=("",)) if bare else stored.head)
-    if bare:
-        model.head = stored.head
-        del model.head_out  # which every other head has
+    model = Transformer(stored.shape, stored.head)
     _fill(model, stored, keep=True)
     return model
 

@@ -48,8 +48,10 @@ class Dropout:
             raise UserError(f"dropout is {share}; it must be at least 0 and below 1")
         self.border = min(round(share * 65536), 65535)  # draws below it are zeroed
         self.scale = 65536 / (65536 - self.border)
-        self.numbers = numpy.random.Generator(numpy.random.SFC64(seed)) if device.type == "cpu" else None
-        self.generator = torch.Generator(device).manual_seed(seed)
+        on_cpu = device.type == "cpu"
+        self.random: numpy.random.Generator | torch.Generator = (
+            numpy.random.Generator(numpy.random.SFC64(seed)) if on_cpu else torch.Generator(device).manual_seed(seed)
+        )
 
     def __call__(self, values: Tensor) -> Tensor:
         if not self.border:
@@ -60,7 +62,7 @@ class Dropout:
         return values * kept * self.scale  # the scale itself has no exact form in 16 bits
 
     def _kept(self, shape: torch.Size) -> Tensor:
-        if self.numbers is not None:
-            return torch.from_numpy(self.numbers.integers(0, 65536, tuple(shape), numpy.uint16) >= self.border)
-        device = self.generator.device
-        return torch.randint(65536, shape, generator=self.generator, device=device, dtype=torch.int32) >= self.border
+        if isinstance(self.random, numpy.random.Generator):
+            return torch.from_numpy(self.random.integers(0, 65536, tuple(shape), numpy.uint16) >= self.border)
+        device = self.random.device
+        return torch.randint(65536, shape, generator=self.random, device=device, dtype=torch.int32) >= self.border

@@ -227,6 +227,8 @@ class Transformer(nn.Module):
             self._make_tables(shape)
 
     def _make_head(self, shape: Architecture, head: HeadShape) -> None:
+        if head.kind == "none":
+            return
         if head.dense:
             self.head_dense = Linear(shape.hidden_size, shape.hidden_size, bias=head.dense_bias)
         if head.norm:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 import numpy
@@ -141,6 +142,16 @@ class Predictor:
                 raise UserError(f"text {number} is empty; give the words")
         tagged = self.tag_words([[t[a:b] for a, b in found] for t, found in zip(texts, places, strict=True)])
         return [self.entities(*one) for one in zip(texts, places, tagged, strict=True)]
+
+    def tag_given(self, sentences: Sequence[Sequence[str]]) -> list[list[Entity]]:
+        """The spans of sentences whose words are given, by characters of the words with a space between. Raises UserError for
+        an empty word."""
+        told = []
+        for words, tags in zip(sentences, self.tag_words(sentences), strict=True):
+            starts = accumulate((len(word) + 1 for word in words[:-1]), initial=0)
+            places = [(start, start + len(word)) for start, word in zip(starts, words, strict=True)]
+            told.append(self.entities(" ".join(words), places, tags))
+        return told
 
     def entities(self, text: str, places: Sequence[tuple[int, int]], tags: Sequence[str]) -> list[Entity]:
         """The spans of a text by the tags of its words, which are at `places`; of a task without spans every word."""

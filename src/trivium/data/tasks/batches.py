@@ -52,6 +52,11 @@ class Taught:
     words: tuple[str, ...] = ()
     more: tuple[Row, ...] = ()
 
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """All of its rows."""
+        return (self.row, *self.more)
+
 
 @dataclass(frozen=True)
 class Lesson:
@@ -65,7 +70,7 @@ class Lesson:
     def in_a_step(self, rows: int) -> int:
         """How many of what is taught are a step of about so many rows: fewer where texts have several, of which a step shows
         so many at most."""
-        every = sum(min(1 + len(one.more), rows) for one in self.rows)
+        every = sum(min(len(one.rows), rows) for one in self.rows)
         return max(1, min(len(self.rows), round(rows * len(self.rows) / every)))
 
 
@@ -183,7 +188,7 @@ class TaskBatches:
         """What is taught in a step, in parts of about as many rows each, and of about `batch_size` at most."""
         import numpy
 
-        rows = numpy.cumsum([1 + len(one.more) for one in taught])
+        rows = numpy.cumsum([len(one.rows) for one in taught])
         if rows[-1] * len(taught[-1].row.ids) < LEAST_TOKENS:
             return [taught]
         parts = max(min(PARTS, len(taught)), -(-int(rows[-1]) // self.most_windows))
@@ -195,18 +200,17 @@ class TaskBatches:
         """What is taught under this number; of a text with more windows than a step has rows only so many, drawn anew in each
         step: a book alone must not need more memory than a step."""
         one = self.rows[number]
-        if len(one.more) < self.most_windows:
+        if len(one.rows) <= self.most_windows:
             return one
-        windows = [one.row, *one.more]
-        kept = python_random(self.seed, "windows", step, number).sample(range(len(windows)), self.most_windows)
-        first, *more = (windows[place] for place in sorted(kept))
+        kept = python_random(self.seed, "windows", step, number).sample(range(len(one.rows)), self.most_windows)
+        first, *more = (one.rows[place] for place in sorted(kept))
         return replace(one, row=first, more=tuple(more))
 
     def collate(self, taught: Sequence[Taught], seed: int = 0) -> TaskBatch:
         """What is taught as one batch."""
         import torch
 
-        rows = padded([row for one in taught for row in (one.row, *one.more)], self.tokenizer.pad)
+        rows = padded([row for one in taught for row in one.rows], self.tokenizer.pad)
         if self.task.kind == "tag":
             targets, weights = torch.zeros_like(rows.tokens), torch.zeros(rows.tokens.shape)
             for number, one in enumerate(taught):
@@ -219,7 +223,7 @@ class TaskBatches:
         targets = torch.tensor([one.target for one in taught], dtype=kind)
         weights = torch.tensor([one.weight for one in taught], dtype=torch.float32)
         if self.task.kind != "answer":
-            counts = torch.tensor([1 + len(one.more) for one in taught])
+            counts = torch.tensor([len(one.rows) for one in taught])
             each = torch.diag(1.0 / counts).repeat_interleave(counts, dim=1)  # (I, B)
             return TaskBatch(rows, targets, weights, seed, shares=each if len(taught) < len(rows.tokens) else None)
         allowed = torch.zeros(rows.tokens.shape, dtype=torch.bool)
